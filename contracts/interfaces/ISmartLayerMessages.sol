@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+/// @title Signed messages of settlement
+/// @notice The one home of every struct that is signed off chain and checked on chain. The Python
+/// classes in `settlement/protocol/messages.py` mirror them field by field; the parity tests
+/// compare names, types and digests. EIP-712 domain: ("SmartLayer", "1", chain id, hub).
+interface ISmartLayerMessages {
+    /// @notice Integration's session key to a service node: all that is owed in this lane so far.
+    /// A lane is (signer, node, tokenClass, period).
+    struct Voucher {
+        address signer;
+        uint32 period;
+        address node;
+        bytes32 tokenClass;
+        uint128 cumulative;
+    }
+
+    /// @notice Anchor to a service node: `acknowledged` will be paid; serve up to `leaseCap`.
+    struct Acknowledgement {
+        address signer;
+        uint32 period;
+        address node;
+        bytes32 tokenClass;
+        uint128 acknowledged;
+        uint128 leaseCap;
+    }
+
+    /// @notice Integration's session key to its anchor: the channel's balance for one period.
+    struct Statement {
+        address anchor;
+        uint32 period;
+        uint128 amount;
+        bytes32 vouchersRoot;
+    }
+
+    /// @notice Both ends agree on what is owed for the period; the rest is refunded.
+    struct Close {
+        address signer;
+        uint32 period;
+        uint128 finalAmount;
+        uint64 deadline;
+    }
+
+    /// @notice A node's key to its operator: this key consents to be registered by that account.
+    struct KeyProof {
+        address operator;
+        address key;
+    }
+}
