@@ -21,6 +21,9 @@
     │   │   ├── AttestationWrongSchema    another schema than the script asks for
     │   │   └── AttestationWrongAttester  another attester than the script asks for
     │   └── NetworkError              links, members, placement, election, journal (SL-5xxx)
+    │       ├── FrameInvalid              bytes that are not a frame
+    │       ├── PeerUnreachable           no link, or no reply in time
+    │       └── PeerRefused               a peer's typed refusal
     ├── SandboxError              a run of a script that gave no result (SL-6000 to SL-6499)
     └── EffectError               an effect that was refused or failed (SL-6500 to SL-6999)
 
@@ -230,7 +233,7 @@ class AttestationWrongAttester(AttestationError):
 class NetworkError(PeerError):
     """A node of the network broke a rule, or cannot be reached."""
 
-    code: ClassVar[str] = "SL-5001"
+    code: ClassVar[str] = "SL-5009"
     title: ClassVar[str] = "A node of the network failed"
 
 
@@ -253,3 +256,43 @@ class EffectError(SmartLayerError):
     code: ClassVar[str] = "SL-6500"
     title: ClassVar[str] = "The effect failed"
     party: ClassVar[Party] = Party.PEER
+
+
+# --- network (SL-5xxx) ---------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FrameInvalid(NetworkError):
+    """Bytes from a peer are not a frame."""
+
+    code: ClassVar[str] = "SL-5001"
+    title: ClassVar[str] = "A frame cannot be read"
+    fix: ClassVar[str] = "Run the same protocol version on both ends: {problem}."
+
+    problem: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PeerUnreachable(NetworkError):
+    """No link to a peer, or no reply within the time given."""
+
+    code: ClassVar[str] = "SL-5002"
+    title: ClassVar[str] = "A peer does not answer"
+    fix: ClassVar[str] = "Nothing to do if others answer; else check the link to {peer}: {problem}."
+    retryable: ClassVar[bool] = True
+
+    peer: bytes
+    problem: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PeerRefused(NetworkError):
+    """A peer answered a request with a typed refusal."""
+
+    code: ClassVar[str] = "SL-5003"
+    title: ClassVar[str] = "A peer refused"
+    fix: ClassVar[str] = "Act on what {peer} said: {reason}"
+
+    peer: bytes
+    refusal: str
+    reason: str

@@ -49,7 +49,7 @@ def keccak(data: bytes) -> Hash:
 
 def parse_bytes(text: str, length: int, where: str) -> bytes:
     """Read 0x-prefixed hexadecimal text of exactly ``length`` bytes, or raise InputError."""
-    if not isinstance(text, str) or len(text) != 2 + 2 * length or not text.startswith("0x"):
+    if len(text) != 2 + 2 * length or not text.startswith("0x"):
         raise InputError(where=where, problem=f"expected 0x and {2 * length} hexadecimal digits")
     try:
         return bytes.fromhex(text[2:])
@@ -88,7 +88,7 @@ def hex_text(data: bytes) -> str:
 
 def unsigned(value: int, bits: int, where: str) -> int:
     """Return ``value`` if it fits an unsigned integer of ``bits`` bits, or raise."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << bits:
+    if not 0 <= value < 1 << bits:
         raise AmountOutOfRange(where=where, problem=f"{value!r} does not fit uint{bits}")
     return value
 

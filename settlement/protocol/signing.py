@@ -61,7 +61,7 @@ def recover_digest(digest: Hash, signature: Signature, what: str) -> Address:
         key = PublicKey.from_signature_and_message(
             signature[:64] + bytes([signature[64] - _V_OFFSET]), digest, hasher=None
         )
-    except Exception as error:  # noqa: BLE001 - coincurve raises bare Exception for a bad point
+    except Exception as error:  # coincurve raises bare Exception where no point fits
         raise SignatureInvalid(message=what, problem="no key can have made it") from error
     return _address_of(key)
 

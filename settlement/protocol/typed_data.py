@@ -8,10 +8,10 @@ Source: EIP-712, sections "Definition of encodeType", "encodeData" and "hashStru
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from types import GenericAlias
-from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from settlement.errors import AmountOutOfRange
 from settlement.types import Address, Hash, SolidityType, keccak, unsigned
@@ -78,7 +78,7 @@ class Domain:
     VERSION: ClassVar[str] = "1"
 
     @classmethod
-    def of(cls, chain_id: int, hub: Address) -> "Domain":
+    def of(cls, chain_id: int, hub: Address) -> Self:
         """Build the domain of the hub at ``hub`` on chain ``chain_id``."""
         type_string = (
             "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
@@ -112,16 +112,26 @@ def type_string(message_type: type[TypedMessage]) -> str:
     return "".join(_own_type_string(found[name]) for name in [own, *rest])
 
 
-@cache
 def type_hash(message_type: type[TypedMessage]) -> Hash:
     """keccak256 of the type string."""
+    hashable: Any = message_type
+    return _cached_type_hash(hashable)
+
+
+def members(message_type: type[TypedMessage]) -> tuple[Member, ...]:
+    """The struct's fields in order, each with its encoder."""
+    hashable: Any = message_type
+    return _cached_members(hashable)
+
+
+# A class is hashable whatever its instances are; mypy looks at the instances, hence the Any.
+@cache
+def _cached_type_hash(message_type: Any) -> Hash:
     return keccak(type_string(message_type).encode())
 
 
 @cache
-def members(message_type: type[TypedMessage]) -> tuple[Member, ...]:
-    """The struct's fields in order, each with its encoder."""
-    assert is_dataclass(message_type)
+def _cached_members(message_type: Any) -> tuple[Member, ...]:
     hints = get_type_hints(message_type, include_extras=True)
     return tuple(_member(field.name, hints[field.name]) for field in fields(message_type))
 
@@ -166,7 +176,7 @@ def _resolve(annotation: Any, where: str) -> tuple[str, Encoder, type[TypedMessa
 def _fixed(length: int, left_pad: int) -> Callable[[str], Encoder]:
     def bind(where: str) -> Encoder:
         def encode(value: bytes) -> bytes:
-            if not isinstance(value, bytes) or len(value) != length:
+            if len(value) != length:
                 raise AmountOutOfRange(where=where, problem=f"expected {length} bytes")
             return bytes(left_pad) + value
 
@@ -179,6 +189,6 @@ _ATOMS: dict[str, Callable[[str], Encoder]] = {
     "address": _fixed(20, 12),
     "bytes32": _fixed(32, 0),
     "string": lambda _where: lambda value: keccak(value.encode()),
-    "bytes": lambda _where: lambda value: keccak(value),
+    "bytes": lambda _where: keccak,
     "bool": lambda _where: lambda value: int(value).to_bytes(32, "big"),
 }
