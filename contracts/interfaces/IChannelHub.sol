@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ISmartLayerMessages} from "./ISmartLayerMessages.sol";
+
+/// @title Channels, netted settlement and credit
+/// @notice Integrations deposit Service Tokens into one channel per session signer and choose an
+/// anchor. Period by period the anchor turns signed Statements into debits ({settleChunk}), commits
+/// one Merkle-sum root of payouts ({commitPeriod}), and anyone distributes it to internal credit
+/// when it is final ({distribute}, {claim}). What the anchor did not settle, nodes claim themselves
+/// ({claimDirect}).
+///
+/// The tree of payouts, and where the zero account stands for what is burnt, is described in
+/// `libraries/MerkleSum.sol`; the splits in `libraries/Splits.sol`; the windows in `IParameters`.
+///
+/// @dev Safety needs: the Service Token moves exactly the amounts asked for; keys sign only what
+/// their owners mean; the chain's time is right within the windows. Liveness needs: somebody sends
+/// each transaction within its window; the anchor is never trusted with more than that.
+interface IChannelHub is ISmartLayerMessages {
+    /// @notice A channel as it stands now. `anchor` is the one of the current period; from period
+    /// `nextAnchorFrom` on it is `nextAnchor` (both zero where no change is due).
+    struct Channel {
+        address owner;
+        address anchor;
+        address nextAnchor;
+        uint32 nextAnchorFrom;
+        uint32 openedIn;
+        uint96 balance;
+        uint128 withdrawalAmount;
+        uint64 withdrawableAt;
+    }
+
+    /// @notice A signed Statement, compact (EIP-2098); anchor and period are the call's.
+    struct StatementRow {
+        uint128 amount;
+        bytes32 vouchersRoot;
+        bytes32 r;
+        bytes32 vs;
+    }
+
+    /// @notice A Statement that was accepted. The chunk's commitment is
+    /// keccak256(abi.encode(AcceptedRow[])), and the event carries the same rows.
+    struct AcceptedRow {
+        address signer;
+        uint128 amount;
+        bytes32 vouchersRoot;
+    }
+
+    /// @notice What one account is paid for a period; the zero account's part is burnt.
+    struct Payout {
+        address account;
+        uint128 amount;
+    }
+
+    /// @notice A node of the payout tree beside the proved range.
+    struct ProofNode {
+        bytes32 hash;
+        uint128 sum;
+    }
+
+    /// @notice One lane of a node that claims directly: the payer's Voucher and the anchor's
+    /// Acknowledgement, with compact signatures (EIP-2098). Node and period are the call's.
+    struct DirectClaimRow {
+        address signer;
+        bytes32 tokenClass;
+        uint128 cumulative;
+        uint128 acknowledged;
+        uint128 leaseCap;
+        bytes32 voucherR;
+        bytes32 voucherVs;
+        bytes32 acknowledgementR;
+        bytes32 acknowledgementVs;
+    }
+
+    /// @notice Where a pot stands. Open takes Statements; Committed has a root; Void's root was
+    /// disproved. A committed pot is final once `finalAt` has come.
+    enum PotStatus {
+        Open,
+        Committed,
+        Void
+    }
+
+    /// @notice What an anchor collected in one period. `sum` is what the accepted Statements
+    /// debited and is not restored, `distributed` what was credited of it.
+    struct Pot {
+        PotStatus status;
+        uint128 sum;
+        uint128 distributed;
+        uint32 chunks;
+        uint32 leafCount;
+        uint64 finalAt;
+        bytes32 root;
+        uint128 bond;
+    }
+
+    /// @notice Why a row was skipped.
+    enum SkipReason {
+        None,
+        SignatureInvalid,
+        UnknownChannel,
+        WrongAnchor,
+        AlreadySettled,
+        InsufficientBalance,
+        ZeroAmount,
+        AcknowledgementInvalid,
+        NothingToClaim
+    }
+
+    /// @notice A channel was opened for session key `signer`; `amount` is its first deposit.
+    event ChannelOpened(
+        address indexed signer, address indexed owner, address indexed anchor, uint32 period, uint96 amount
+    );
+    /// @notice `amount` was added; `balance` is the channel's new one.
+    event ChannelToppedUp(address indexed signer, address indexed payer, uint96 amount, uint96 balance);
+    /// @notice From period `fromPeriod` on the channel's anchor is `anchor`.
+    event AnchorChanged(address indexed signer, address indexed anchor, uint32 fromPeriod);
+    /// @notice The owner will withdraw up to `amount` at `withdrawableAt`; zero cancels.
+    event WithdrawalRequested(address indexed signer, uint128 amount, uint64 withdrawableAt);
+    /// @notice `amount` went back to the owner; `balance` is what stays.
+    event Withdrawn(address indexed signer, address indexed owner, uint96 amount, uint96 balance);
+    /// @notice Statements were accepted and their channels debited. `chunk` counts from 0 within
+    /// the pot; `commitment` is keccak256(abi.encode(rows)).
+    event StatementsAccepted(
+        address indexed anchor, uint32 indexed period, uint32 chunk, bytes32 commitment, AcceptedRow[] rows
+    );
+    /// @notice Row `index` of a {settleChunk} call was skipped; `signer` is what was recovered.
+    event RowSkipped(
+        address indexed anchor, uint32 indexed period, uint256 index, address signer, SkipReason reason
+    );
+    /// @notice Debits of an uncommitted or void pot were given back to their channels.
+    event StatementsRestored(address indexed anchor, uint32 indexed period, uint32 chunk, uint128 amount);
+    /// @notice The period's payouts are committed, with `sum` the root's sum.
+    event PeriodCommitted(
+        address indexed anchor,
+        uint32 indexed period,
+        bytes32 root,
+        uint128 sum,
+        uint32 leafCount,
+        uint64 finalAt,
+        uint128 bond
+    );
+    /// @notice The bond of a final period went back to the anchor's stake.
+    event BondReleased(address indexed anchor, uint32 indexed period, uint128 bond);
+    /// @notice Payouts from index `firstIndex` on were proved; those paid before were not paid again.
+    event PayoutsDistributed(address indexed anchor, uint32 indexed period, uint32 firstIndex, Payout[] payouts);
+    /// @notice A lane was claimed directly for `amount` gross; `claimed` is the lane's new total.
+    event DirectClaimed(
+        address indexed signer,
+        address indexed node,
+        uint32 indexed period,
+        bytes32 tokenClass,
+        uint128 amount,
+        uint128 claimed
+    );
+    /// @notice Row `index` of a {claimDirect} call was skipped.
+    event DirectRowSkipped(
+        address indexed node, uint32 indexed period, uint256 index, address signer, SkipReason reason
+    );
+    /// @notice `amount` of an account's credit left the hub.
+    event CreditWithdrawn(address indexed account, address indexed to, uint128 amount);
+    /// @notice `amount` of protocol fees was burnt.
+    event CreditBurnt(uint128 amount);
+
+    /// @notice A channel exists already for this session key.
+    error ChannelHub_ChannelExists(address signer);
+    /// @notice No channel exists for this session key.
+    error ChannelHub_UnknownChannel(address signer);
+    /// @notice The zero account cannot sign, own or receive.
+    error ChannelHub_ZeroAccount();
+    /// @notice The amount is zero, or more than there is.
+    error ChannelHub_AmountInvalid(uint256 amount, uint256 available);
+    /// @notice Only the channel's owner may do this.
+    error ChannelHub_NotOwner(address signer, address caller);
+    /// @notice This node is not an active anchor.
+    error ChannelHub_NotAnchor(address anchor);
+    /// @notice The last change of anchor is still needed for earlier periods, until `freeAt`.
+    error ChannelHub_AnchorChangePending(address signer, uint64 freeAt);
+    /// @notice No withdrawal was requested.
+    error ChannelHub_NoWithdrawal(address signer);
+    /// @notice The withdrawal is released at `withdrawableAt`.
+    error ChannelHub_WithdrawalNotReleased(address signer, uint64 withdrawableAt);
+    /// @notice The call belongs into [from, until).
+    error ChannelHub_OutsideWindow(uint256 now_, uint64 from, uint64 until);
+    /// @notice The pot is not in the state that the call needs.
+    error ChannelHub_PotStatus(address anchor, uint32 period, PotStatus status);
+    /// @notice The committed sum is not what the accepted Statements debited.
+    error ChannelHub_SumMismatch(uint256 sum, uint256 pot);
+    /// @notice A tree has at least one payout.
+    error ChannelHub_NoPayouts();
+    /// @notice The root is final at `finalAt`.
+    error ChannelHub_NotFinal(address anchor, uint32 period, uint64 finalAt);
+    /// @notice These payouts do not lie in the committed tree at this place.
+    error ChannelHub_ProofInvalid(address anchor, uint32 period);
+    /// @notice The rows are not those that were accepted as this chunk, or were restored already.
+    error ChannelHub_ChunkMismatch(address anchor, uint32 period, uint32 chunk);
+    /// @notice The payout was paid already.
+    error ChannelHub_AlreadyPaid(address anchor, uint32 period, uint32 index);
+
+    /// @notice No node has this key.
+    error ChannelHub_UnknownNode(address key);
+
+    /// @notice Open a channel for session key `signer`, owned by `owner`, and deposit.
+    /// @dev Emits: {ChannelOpened}. A session key is nobody's account: whoever fears that a
+    /// stranger opens its channel first makes a new key; a deposit is always its owner's.
+    ///
+    /// Requirements:
+    /// - neither `signer` nor `owner` is the zero account;
+    /// - no channel exists for `signer`;
+    /// - `anchor` is the key of an active anchor;
+    /// - `amount` is not zero, and the caller has approved it.
+    function open(address signer, address owner, address anchor, uint96 amount) external;
+
+    /// @notice Add to a channel's balance; anyone may.
+    /// @dev Emits: {ChannelToppedUp}.
+    ///
+    /// Requirements:
+    /// - the channel exists;
+    /// - `amount` is not zero, and the caller has approved it.
+    function topUp(address signer, uint96 amount) external;
+
+    /// @notice Choose another anchor from the next period on.
+    /// @dev Emits: {AnchorChanged}.
+    ///
+    /// Requirements:
+    /// - the caller is the channel's owner;
+    /// - `anchor` is the key of an active anchor;
+    /// - every window of the periods before the last change is over, or that change is still to
+    ///   take effect and is replaced.
+    function setAnchor(address signer, address anchor) external;
+
+    /// @notice Ask for up to `amount` of the balance back; zero cancels. The wait begins when the
+    /// current period closes, so that all of its windows end first; nodes stop at this event.
+    /// @dev Emits: {WithdrawalRequested}. A new request replaces the earlier one and its wait.
+    ///
+    /// Requirements:
+    /// - the caller is the channel's owner;
+    /// - `amount` is at most the balance.
+    function requestWithdrawal(address signer, uint128 amount) external;
+
+    /// @notice Send what was requested, or what is left of it, to the owner; anyone may.
+    /// @dev Emits: {Withdrawn}.
+    ///
+    /// Requirements:
+    /// - a withdrawal was requested, and its time has come;
+    /// - the balance is not zero.
+    function withdraw(address signer) external returns (uint96 amount);
+
+    /// @notice Debit channels by their signed Statements of `period` into the caller's pot.
+    /// @dev Emits: {StatementsAccepted} where a row was accepted, {RowSkipped} for each that was
+    /// not: a bad row never blocks the others.
+    ///
+    /// Requirements:
+    /// - the caller is the key of a registered node;
+    /// - the time lies in the settle window of `period`;
+    /// - the caller's pot of `period` is open.
+    /// A row is skipped unless:
+    /// - its amount is not zero;
+    /// - its signature is canonical (EIP-2098 admits no high s) and recovers to a channel's signer;
+    /// - the channel's anchor in `period` is the caller;
+    /// - the channel is not settled in `period`, and was opened in it or before;
+    /// - the balance covers its amount.
+    function settleChunk(uint32 period, StatementRow[] calldata rows) external;
+
+    /// @notice Commit the payouts of `period` as a Merkle-sum tree, and lock the anchor's bond.
+    /// @dev Emits: {PeriodCommitted}.
+    ///
+    /// Requirements:
+    /// - the caller is the key of a registered node;
+    /// - the time lies in the settle window of `period`;
+    /// - the caller's pot of `period` is open and not empty;
+    /// - `sum` is the pot's;
+    /// - `leafCount` is not zero;
+    /// - the caller's free stake covers the bond: ceil(sum * bondRatio / 10,000).
+    function commitPeriod(uint32 period, bytes32 root, uint128 sum, uint32 leafCount) external;
+
+    /// @notice Give the debits of one accepted chunk back to their channels; anyone may.
+    /// @dev Emits: {StatementsRestored}. Open pots are restored when the settle window has passed
+    /// without a commit; void ones at once. Nodes then claim directly.
+    ///
+    /// Requirements:
+    /// - the pot is void, or open after its settle window;
+    /// - `rows` are those accepted as `chunk`, not restored yet.
+    function restoreChunk(address anchor, uint32 period, uint32 chunk, AcceptedRow[] calldata rows) external;
+
+    /// @notice Credit the payouts with indices firstIndex, firstIndex + 1, …; anyone may.
+    /// @dev Emits: {PayoutsDistributed}. Payouts that were paid before are passed over.
+    ///
+    /// `siblings` are the tree's nodes beside the range, from the leaves up. On each level: where
+    /// the range's first index is odd, the node left of it; then, where the range's last index is
+    /// even and is not the level's last, the node right of it. Both indices are halved and the
+    /// level's size is halved, rounded up, to reach the next level; it ends at size 1.
+    ///
+    /// Requirements:
+    /// - the pot is committed and final;
+    /// - `payouts` is not empty, and ends within the tree;
+    /// - `payouts` with `siblings` lead to the committed root and sum.
+    function distribute(
+        address anchor,
+        uint32 period,
+        uint32 firstIndex,
+        Payout[] calldata payouts,
+        ProofNode[] calldata siblings
+    ) external;
+
+    /// @notice Credit one payout; anyone may.
+    /// @dev Emits: {PayoutsDistributed}. Requirements: those of {distribute}, and the payout was
+    /// not paid yet ({ChannelHub_AlreadyPaid}).
+    function claim(
+        address anchor,
+        uint32 period,
+        uint32 index,
+        Payout calldata payout,
+        ProofNode[] calldata siblings
+    ) external;
+
+    /// @notice Give the bond of a final period back to the anchor's stake; anyone may.
+    /// @dev Emits: {BondReleased}.
+    ///
+    /// Requirements:
+    /// - the pot is committed and final;
+    /// - its bond is not zero, and was not released.
+    function releaseBond(address anchor, uint32 period) external;
+
+    /// @notice Pay a node for lanes that the anchor did not settle; anyone may, the node's payout
+    /// account is credited.
+    /// @dev Emits: {DirectClaimed} for each lane paid, {DirectRowSkipped} for each that was not.
+    /// A lane is paid min(cumulative, leaseCap), less what it was paid before, at most the channel's
+    /// balance. The anchor failed, so its share is the node's; the other splits apply.
+    ///
+    /// Requirements:
+    /// - `node` is the key of a registered node;
+    /// - the time lies in the direct claim window of `period`.
+    /// A row is skipped unless:
+    /// - the channel exists, and is not settled in `period`;
+    /// - the Voucher was signed by the channel's session key, the signature canonical;
+    /// - the Acknowledgement was signed by the channel's anchor in `period`, the signature canonical;
+    /// - something is left to claim.
+    function claimDirect(address node, uint32 period, DirectClaimRow[] calldata rows) external;
+
+    /// @notice Send `amount` of the caller's credit to `to`.
+    /// @dev Emits: {CreditWithdrawn}.
+    ///
+    /// Requirements:
+    /// - `to` is not the zero account;
+    /// - `amount` is not zero and at most the caller's credit.
+    function withdrawCredit(address to, uint128 amount) external;
+
+    /// @notice Burn the zero account's credit: the part of protocol fees that nobody gets.
+    /// @dev Emits: {CreditBurnt}. Requirements: there is some.
+    function burnCredit() external returns (uint128 amount);
+
+    /// @notice The channel of a session key; its owner is zero where none exists.
+    function channelOf(address signer) external view returns (Channel memory);
+
+    /// @notice The key of the anchor that settles the channel in `period`, zero where none does.
+    function anchorAt(address signer, uint32 period) external view returns (address);
+
+    /// @notice Whether the channel was settled in `period`, and not restored. Periods more than 31
+    /// before the last settled one count as settled.
+    function isSettled(address signer, uint32 period) external view returns (bool);
+
+    /// @notice An anchor's pot of one period.
+    function potOf(address anchor, uint32 period) external view returns (Pot memory);
+
+    /// @notice The commitment of one accepted chunk, zero where there is none or it was restored.
+    function chunkOf(address anchor, uint32 period, uint32 chunk) external view returns (bytes32);
+
+    /// @notice Whether the payout at `index` was paid.
+    function isPaid(address anchor, uint32 period, uint32 index) external view returns (bool);
+
+    /// @notice What a lane was paid directly.
+    function directClaimed(address signer, uint32 period, address node, bytes32 tokenClass)
+        external
+        view
+        returns (uint128);
+
+    /// @notice An account's credit.
+    function creditOf(address account) external view returns (uint128);
+
+    /// @notice The EIP-712 domain separator of every signed message.
+    function domainSeparator() external view returns (bytes32);
+}
