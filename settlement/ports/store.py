@@ -1,0 +1,158 @@
+"""The store port: machines, logs and the outbox, committed in one piece.
+
+Three shapes carry everything that a process remembers:
+
+* a *machine row*: ``(kind, key) -> (revision, state bytes)``, written by compare-and-set;
+* a *log record*: ``(stream, position) -> body bytes``, append-only;
+* an *outbox entry*: an effect that is committed and not yet known to be performed.
+
+A commit is durable when :meth:`Store.commit` returns, and none of it happened when it raises.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol
+
+from settlement.errors import OurError
+from settlement.types import Hash
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RevisionConflict(OurError):
+    """Another writer moved this machine on first; load it again and repeat the step."""
+
+    code: ClassVar[str] = "SL-8002"
+    title: ClassVar[str] = "Another worker changed this row first"
+    fix: ClassVar[str] = "Nothing to do: the step is repeated on the newer state of {kind} {key}."
+    retryable: ClassVar[bool] = True
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineRow:
+    """One machine at one revision. The first revision is 1; ``expected`` is ``revision - 1``."""
+
+    kind: str
+    key: str
+    revision: int
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRecord:
+    """One line of an append-only log."""
+
+    stream: str
+    position: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxEntry:
+    """An effect waiting to be performed; ``due_ms`` is the earliest time of the next try."""
+
+    id: Hash
+    kind: str
+    key: str
+    body: bytes
+    due_ms: int
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one step commits: all of it or nothing."""
+
+    machines: tuple[MachineRow, ...] = ()
+    records: tuple[LogRecord, ...] = ()
+    outbox: tuple[OutboxEntry, ...] = ()
+
+
+class Store(Protocol):
+    """Durable memory of one process (or of several workers sharing a database)."""
+
+    async def load(self, kind: str, key: str) -> MachineRow | None:
+        """The newest revision of a machine, or None."""
+        ...
+
+    async def keys(self, kind: str, prefix: str = "") -> Sequence[str]:
+        """The keys of all machines of a kind that start with ``prefix``, sorted."""
+        ...
+
+    async def commit(self, batch: Batch) -> None:
+        """Make the batch durable. Raises RevisionConflict or StoreFailed; then nothing is kept."""
+        ...
+
+    async def read_log(self, stream: str, start: int, limit: int) -> Sequence[LogRecord]:
+        """Records of a stream from ``start`` on, in order, at most ``limit`` of them."""
+        ...
+
+    async def log_length(self, stream: str) -> int:
+        """One more than the highest position in the stream; 0 when it is empty."""
+        ...
+
+    async def pending(self, now_ms: int, limit: int) -> Sequence[OutboxEntry]:
+        """Outbox entries due by ``now_ms``, oldest first."""
+        ...
+
+    async def postpone(self, effect: Hash, due_ms: int, attempts: int) -> None:
+        """Try the effect again not before ``due_ms``."""
+        ...
+
+    async def done(self, effect: Hash) -> None:
+        """The effect was performed; forget it."""
+        ...
+
+
+class MemoryStore:
+    """The in-memory fake; it survives a simulated crash because a test keeps the object.
+
+    ``fail_next_commit`` makes the next commit raise, as a full disk would.
+    """
+
+    def __init__(self) -> None:
+        self.machines: dict[tuple[str, str], MachineRow] = {}
+        self.logs: dict[str, dict[int, LogRecord]] = {}
+        self.outbox: dict[Hash, OutboxEntry] = {}
+        self.fail_next_commit: Exception | None = None
+
+    async def load(self, kind: str, key: str) -> MachineRow | None:
+        return self.machines.get((kind, key))
+
+    async def keys(self, kind: str, prefix: str = "") -> Sequence[str]:
+        return sorted(k for found, k in self.machines if found == kind and k.startswith(prefix))
+
+    async def commit(self, batch: Batch) -> None:
+        if self.fail_next_commit is not None:
+            failure, self.fail_next_commit = self.fail_next_commit, None
+            raise failure
+        for row in batch.machines:
+            held = self.machines.get((row.kind, row.key))
+            if (held.revision if held else 0) != row.revision - 1:
+                raise RevisionConflict(kind=row.kind, key=row.key)
+        for record in batch.records:
+            if record.position in self.logs.get(record.stream, {}):
+                raise RevisionConflict(kind=record.stream, key=str(record.position))
+        self.machines.update({(row.kind, row.key): row for row in batch.machines})
+        for record in batch.records:
+            self.logs.setdefault(record.stream, {})[record.position] = record
+        self.outbox.update({entry.id: entry for entry in batch.outbox})
+
+    async def read_log(self, stream: str, start: int, limit: int) -> Sequence[LogRecord]:
+        log = self.logs.get(stream, {})
+        return [log[position] for position in sorted(log) if position >= start][:limit]
+
+    async def log_length(self, stream: str) -> int:
+        return max(self.logs.get(stream, {}), default=-1) + 1
+
+    async def pending(self, now_ms: int, limit: int) -> Sequence[OutboxEntry]:
+        due = [entry for entry in self.outbox.values() if entry.due_ms <= now_ms]
+        return sorted(due, key=lambda entry: entry.due_ms)[:limit]
+
+    async def postpone(self, effect: Hash, due_ms: int, attempts: int) -> None:
+        self.outbox[effect] = replace(self.outbox[effect], due_ms=due_ms, attempts=attempts)
+
+    async def done(self, effect: Hash) -> None:
+        self.outbox.pop(effect, None)

@@ -1,0 +1,254 @@
+"""The engine: load a machine, step it, commit state, records and effects, then perform.
+
+The one place where "persist, then act" is written. A step is answered only after its commit is
+durable; steps of one machine follow each other without waiting for the disk, so a store that
+groups commits pays one sync for many steps. If a commit fails, the state in memory is dropped and
+every step that was built on it fails with it.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+
+from settlement.core.machine import Machine, Record, Transition, effect_id
+from settlement.errors import SmartLayerError
+from settlement.ports.clock import Clock
+from settlement.ports.store import (
+    Batch,
+    LogRecord,
+    MachineRow,
+    OutboxEntry,
+    RevisionConflict,
+    Store,
+)
+from settlement.types import Hash
+
+S = TypeVar("S")
+E = TypeVar("E")
+F = TypeVar("F")
+
+CACHED_MACHINES = 65_536
+CONFLICT_RETRIES = 8
+FAILED_EFFECTS = "outbox/failed"
+
+_encode = msgspec.json.encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """A committed effect on its way to a performer; ``id`` is the same on every try."""
+
+    id: Hash
+    key: str
+    attempts: int
+    request: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedEffect:
+    """What the log ``outbox/failed`` holds: an effect that no retry can help."""
+
+    kind: str
+    key: str
+    body: bytes
+    error: str
+
+
+Performer = Callable[[Effect], Awaitable[None]]
+"""Performs one effect. Raises a retryable error to be called again later, and any other typed
+error to give up (the effect then goes to the log ``outbox/failed``). Must be idempotent by id."""
+
+
+class Engine:
+    """Steps machines over a store. One per process; share it between services."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+        self._held: OrderedDict[tuple[str, str], tuple[int, Any]] = OrderedDict()
+        self._loading: dict[tuple[str, str], asyncio.Lock] = {}
+        self.outbox_grew = asyncio.Event()
+
+    async def state(self, machine: Machine[S, E, F], key: str) -> S:
+        """The newest state of a machine, its initial state if it has seen nothing."""
+        _, state = await self._load(machine, key)
+        return state
+
+    async def apply(self, machine: Machine[S, E, F], key: str, event: E) -> Transition[S, F]:
+        """Step a machine and return once the transition is durable.
+
+        Raises whatever typed error the step refuses the event with, StoreFailed if the commit
+        did not reach the disk, RevisionConflict if other workers kept winning.
+        """
+        for _ in range(CONFLICT_RETRIES):
+            revision, state = await self._load(machine, key)
+            transition = machine.step(state, event, self.clock.now_ms())
+            batch = self._batch(machine, key, revision + 1, transition)
+            self._hold(machine.kind, key, revision + 1, transition.state)
+            try:
+                await self.store.commit(batch)
+            except RevisionConflict:
+                self._held.pop((machine.kind, key), None)
+                continue
+            except BaseException:
+                self._held.pop((machine.kind, key), None)
+                raise
+            if batch.outbox:
+                self.outbox_grew.set()
+            return transition
+        raise RevisionConflict(kind=machine.kind, key=key)
+
+    async def _load(self, machine: Machine[S, E, F], key: str) -> tuple[int, S]:
+        name = (machine.kind, key)
+        if (held := self._held.get(name)) is not None:
+            self._held.move_to_end(name)
+            return held
+        async with self._loading.setdefault(name, asyncio.Lock()):
+            if (held := self._held.get(name)) is None:
+                row = await self.store.load(machine.kind, key)
+                if row is None:
+                    held = (0, machine.initial(key))
+                else:
+                    held = (
+                        row.revision,
+                        msgspec.json.decode(row.state, type=machine.state_type),
+                    )
+                self._hold(machine.kind, key, *held)
+        self._loading.pop(name, None)
+        return held
+
+    def _hold(self, kind: str, key: str, revision: int, state: object) -> None:
+        self._held[(kind, key)] = (revision, state)
+        self._held.move_to_end((kind, key))
+        while len(self._held) > CACHED_MACHINES:
+            self._held.popitem(last=False)
+
+    def _batch(
+        self, machine: Machine[S, E, F], key: str, revision: int, transition: Transition[S, F]
+    ) -> Batch:
+        row = MachineRow(
+            kind=machine.kind, key=key, revision=revision, state=_encode(transition.state)
+        )
+        outbox = tuple(
+            OutboxEntry(
+                id=effect_id(machine.kind, key, revision, index),
+                kind=type(effect).__name__,
+                key=key,
+                body=_encode(effect),
+                due_ms=0,
+            )
+            for index, effect in enumerate(transition.effects)
+        )
+        return Batch(
+            machines=(row,), records=tuple(map(log_record, transition.records)), outbox=outbox
+        )
+
+
+def log_record(record: Record) -> LogRecord:
+    """Encode a record for the store."""
+    return LogRecord(stream=record.stream, position=record.position, body=_encode(record.body))
+
+
+class Outbox:
+    """Performs what engines have committed, with retries, until cancelled.
+
+    ``performers`` maps an effect type to the coroutine that performs it. At start, whatever an
+    earlier process left behind is performed first.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        performers: Mapping[type, Performer],
+        *,
+        concurrency: int = 32,
+        first_retry_ms: int = 200,
+        longest_retry_ms: int = 30_000,
+    ) -> None:
+        self._engine = engine
+        self._performers = {kind.__name__: (kind, perform) for kind, perform in performers.items()}
+        self._concurrency = concurrency
+        self._first_retry_ms = first_retry_ms
+        self._longest_retry_ms = longest_retry_ms
+        self._under_way: set[Hash] = set()
+        self._log = structlog.get_logger("outbox")
+
+    async def run(self) -> None:
+        """Perform effects for ever; owned by the service's task group."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._engine.outbox_grew.clear()
+                started = await self._start_due(group)
+                if not started:
+                    await self._wait()
+
+    async def perform_due(self) -> int:
+        """Perform what is due now, once, and return how many effects were tried."""
+        entries = await self._due()
+        for entry in entries:
+            await self._perform(entry)
+        return len(entries)
+
+    async def _start_due(self, group: asyncio.TaskGroup) -> int:
+        entries = await self._due()
+        for entry in entries:
+            self._under_way.add(entry.id)
+            group.create_task(self._perform(entry))
+        return len(entries)
+
+    async def _due(self) -> list[OutboxEntry]:
+        room = self._concurrency - len(self._under_way)
+        if room <= 0:
+            return []
+        # Entries under way are still in the outbox, so ask for enough to see past them.
+        found = await self._engine.store.pending(
+            self._engine.clock.now_ms(), room + len(self._under_way)
+        )
+        waiting = [e for e in found if e.id not in self._under_way and e.kind in self._performers]
+        return waiting[:room]
+
+    async def _wait(self) -> None:
+        grew = asyncio.create_task(self._engine.outbox_grew.wait())
+        tick = asyncio.create_task(self._engine.clock.sleep_ms(self._first_retry_ms))
+        try:
+            await asyncio.wait((grew, tick), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            grew.cancel()
+            tick.cancel()
+
+    async def _perform(self, entry: OutboxEntry) -> None:
+        store, clock = self._engine.store, self._engine.clock
+        kind, perform = self._performers[entry.kind]
+        effect = Effect(
+            id=entry.id,
+            key=entry.key,
+            attempts=entry.attempts,
+            request=msgspec.json.decode(entry.body, type=kind),
+        )
+        try:
+            await perform(effect)
+        except SmartLayerError as error:
+            if error.retryable:
+                delay = min(self._first_retry_ms << min(entry.attempts, 16), self._longest_retry_ms)
+                await store.postpone(entry.id, clock.now_ms() + delay, entry.attempts + 1)
+                return
+            self._log.error("effect_failed", effect=entry.kind, key=entry.key, error=str(error))
+            await self._give_up(entry, error)
+        else:
+            await store.done(entry.id)
+        finally:
+            self._under_way.discard(entry.id)
+            self._engine.outbox_grew.set()
+
+    async def _give_up(self, entry: OutboxEntry, error: SmartLayerError) -> None:
+        store = self._engine.store
+        body = FailedEffect(kind=entry.kind, key=entry.key, body=entry.body, error=str(error))
+        position = await store.log_length(FAILED_EFFECTS)
+        record = Record(stream=FAILED_EFFECTS, position=position, body=body)
+        await store.commit(Batch(records=(log_record(record),)))
+        await store.done(entry.id)
