@@ -33,6 +33,7 @@ Uint8 = Annotated[int, SolidityType("uint8")]
 Uint16 = Annotated[int, SolidityType("uint16")]
 Uint32 = Annotated[int, SolidityType("uint32")]
 Uint64 = Annotated[int, SolidityType("uint64")]
+Uint96 = Annotated[int, SolidityType("uint96")]
 Uint128 = Annotated[int, SolidityType("uint128")]
 Uint256 = Annotated[int, SolidityType("uint256")]
 

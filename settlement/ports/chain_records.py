@@ -1,0 +1,245 @@
+"""What stands on chain, as the contracts' structs tell it.
+
+Solidity owns the shape (``contracts/interfaces/*.sol``); names follow the ABI in snake case, and
+a parity test compares them. Windows are seconds, shares basis points, amounts base units.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from settlement.types import (
+    ZERO_ADDRESS,
+    Address,
+    Hash,
+    Uint8,
+    Uint16,
+    Uint32,
+    Uint64,
+    Uint96,
+    Uint128,
+)
+
+
+class PotStatus(IntEnum):
+    """Where a pot stands (``IChannelHub.PotStatus``)."""
+
+    OPEN = 0
+    COMMITTED = 1
+    VOID = 2
+
+
+class SkipReason(IntEnum):
+    """Why a row was skipped (``IChannelHub.SkipReason``)."""
+
+    NONE = 0
+    SIGNATURE_INVALID = 1
+    UNKNOWN_CHANNEL = 2
+    WRONG_ANCHOR = 3
+    ALREADY_SETTLED = 4
+    INSUFFICIENT_BALANCE = 5
+    ZERO_AMOUNT = 6
+    ACKNOWLEDGEMENT_INVALID = 7
+    NOTHING_TO_CLAIM = 8
+
+
+class RentState(IntEnum):
+    """Where a class's rent stands (``IRentVault.State``)."""
+
+    NONE = 0
+    ACTIVE = 1
+    GRACE = 2
+    SUSPENDED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """The terms that hold for one period (``IParameters.Terms``)."""
+
+    acknowledgement_grace: Uint32
+    settle_deadline: Uint32
+    challenge_window: Uint32
+    direct_claim_window: Uint32
+    withdrawal_delay: Uint32
+    thaw_time: Uint32
+    rent_grace: Uint32
+    protocol_share: Uint16
+    anchor_share: Uint16
+    maximum_issuer_share: Uint16
+    burn_share: Uint16
+    bond_ratio: Uint16
+    treasury: Address
+    minimum_service_stake: Uint128
+    minimum_anchor_stake: Uint128
+    rent_price: Uint128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """When one period's windows open and end, unix seconds (``IParameters.Windows``)."""
+
+    opens_at: Uint64
+    closes_at: Uint64
+    settle_from: Uint64
+    settle_until: Uint64
+    direct_until: Uint64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainParameters:
+    """The clock of periods, and the terms of ``period``."""
+
+    genesis: int
+    period_length: int
+    period: int
+    terms: Terms
+
+    def period_at(self, timestamp: int) -> int:
+        """The period that a chain time lies in; negative before genesis."""
+        return (timestamp - self.genesis) // self.period_length
+
+    def windows_of(self, period: int) -> Windows:
+        """The windows of a period for which these terms hold."""
+        opens_at = self.genesis + period * self.period_length
+        closes_at = opens_at + self.period_length
+        settle_from = closes_at + self.terms.acknowledgement_grace
+        settle_until = closes_at + self.terms.settle_deadline
+        return Windows(
+            opens_at=opens_at,
+            closes_at=closes_at,
+            settle_from=settle_from,
+            settle_until=settle_until,
+            direct_until=settle_until + self.terms.direct_claim_window,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelAccount:
+    """A channel as it stands (``IChannelHub.Channel``); all zeros where none exists."""
+
+    owner: Address = ZERO_ADDRESS
+    anchor: Address = ZERO_ADDRESS
+    next_anchor: Address = ZERO_ADDRESS
+    next_anchor_from: Uint32 = 0
+    opened_in: Uint32 = 0
+    balance: Uint96 = 0
+    withdrawal_amount: Uint128 = 0
+    withdrawable_at: Uint64 = 0
+
+    @property
+    def exists(self) -> bool:
+        return self.owner != ZERO_ADDRESS
+
+    def anchor_at(self, period: int) -> Address:
+        """The anchor that settles this channel in the current period or a later one."""
+        if self.next_anchor != ZERO_ADDRESS and period >= self.next_anchor_from:
+            return self.next_anchor
+        return self.anchor
+
+    @property
+    def spendable(self) -> int:
+        """What nodes may count on: the balance less a withdrawal that was asked for."""
+        return max(0, self.balance - self.withdrawal_amount)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredNode:
+    """A node as it stands (``INodeRegistry.Node``). Roles: 1 service, 2 anchor, 3 both."""
+
+    key: Address
+    number: Uint32
+    roles: Uint8
+    operator: Address
+    payout: Address
+    stake: Uint128
+    locked: Uint128
+    thawing: Uint128
+    thawed_at: Uint64
+    api_url: str
+    link_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredClass:
+    """A token class as it stands (``IIssuerRegistry.TokenClass``)."""
+
+    token_contract: Address
+    payout: Address
+    script_uri: str
+    script_hash: Hash
+    registered_in: Uint32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RentAccount:
+    """A class's rent as it stands (``IRentVault.Rent``)."""
+
+    instances: Uint64
+    started_in: Uint32
+    paid_until: Uint32
+    state: RentState
+    expiry: Uint64
+    suspended_at: Uint64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodPot:
+    """What an anchor collected in one period (``IChannelHub.Pot``)."""
+
+    status: PotStatus
+    sum: Uint128
+    distributed: Uint128
+    chunks: Uint32
+    leaf_count: Uint32
+    final_at: Uint64
+    root: Hash
+    bond: Uint128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementRow:
+    """A signed Statement, compact after EIP-2098 (``IChannelHub.StatementRow``)."""
+
+    amount: Uint128
+    vouchers_root: Hash
+    r: Hash
+    vs: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedRow:
+    """A Statement that was accepted (``IChannelHub.AcceptedRow``)."""
+
+    signer: Address
+    amount: Uint128
+    vouchers_root: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payout:
+    """What one account is paid for a period; the zero account's part is burnt."""
+
+    account: Address
+    amount: Uint128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofNode:
+    """A node of the payout tree beside the proved range (``IChannelHub.ProofNode``)."""
+
+    hash: Hash
+    sum: Uint128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectClaimRow:
+    """One lane of a node that claims directly (``IChannelHub.DirectClaimRow``)."""
+
+    signer: Address
+    token_class: Hash
+    cumulative: Uint128
+    acknowledged: Uint128
+    lease_cap: Uint128
+    voucher_r: Hash
+    voucher_vs: Hash
+    acknowledgement_r: Hash
+    acknowledgement_vs: Hash
