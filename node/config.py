@@ -1,0 +1,110 @@
+"""A node's configuration: one frozen value, read once at start.
+
+Sources, the later wins: defaults, a TOML file, ``SMARTLAYER_…`` environment variables, flags.
+Secrets are not in it: it names the keystore file and the file that holds its password.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from settlement.errors import InputError
+from settlement.types import Address, parse_address
+
+SERVICE_TOKEN = 10**18
+"""Base units of one Service Token."""
+
+
+def _address(value: Any) -> Any:
+    return (
+        parse_address(value, "an address in the configuration") if isinstance(value, str) else value
+    )
+
+
+ConfigAddress = Annotated[Address, BeforeValidator(_address)]
+
+
+class NodeConfig(BaseSettings):
+    """Everything a node process is told. Times in milliseconds, amounts in base units."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SMARTLAYER_", frozen=True, extra="forbid", validate_default=False
+    )
+
+    data_dir: Path = Field(description="Folder of the database, certificate and script cache.")
+    deployment: Path = Field(description="JSON file with the contracts' addresses.")
+    rpc_url: str = Field(description="JSON-RPC endpoint of the chain.")
+    keystore: Path = Field(description="Keystore v3 file of the node key.")
+    password_file: Path = Field(description="File whose first line is the keystore's password.")
+
+    api_host: str = Field(default="127.0.0.1", description="Address the public API binds to.")
+    api_port: int = Field(default=0, ge=0, le=65535, description="0 takes a free port.")
+    link_host: str = Field(default="127.0.0.1", description="Address the links listen on.")
+    link_port: int = Field(default=0, ge=0, le=65535, description="0 takes a free port.")
+
+    confirmations: int = Field(default=1, ge=0, le=64, description="Blocks before an event counts.")
+    follow_interval_ms: int = Field(default=250, ge=50, description="Pause between chain polls.")
+
+    read_price: int = Field(default=SERVICE_TOKEN // 1_000, ge=0, description="Price of one read.")
+    update_price: int = Field(default=SERVICE_TOKEN // 100, ge=0, description="Price of an update.")
+    exposure_limit: int = Field(
+        default=SERVICE_TOKEN, ge=0, description="What may be served beyond a lane's lease."
+    )
+    lease_step: int = Field(
+        default=5 * SERVICE_TOKEN, gt=0, description="How far an anchor leases ahead of a voucher."
+    )
+
+    election_window_ms: int = Field(default=10_000, ge=2_000, description="Length of a lease.")
+    election_gap_ms: int = Field(default=1_000, ge=0, description="Pause between two windows.")
+    replicas: int = Field(
+        default=3, ge=1, le=21, description="Replicas where the script is silent."
+    )
+
+    private_hosts: frozenset[str] = Field(
+        default=frozenset(),
+        description="host:port pairs that scripts may call although not public; devnet only.",
+    )
+    sandbox_workers: int = Field(default=1, ge=1, le=64, description="Sandbox worker processes.")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = settings_cls.model_config.get("toml_file")
+        files = (TomlConfigSettingsSource(settings_cls),) if toml else ()
+        return (init_settings, env_settings, *files)
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.data_dir / "node.sqlite"
+
+
+def load_config(toml: Path | None, **flags: Any) -> NodeConfig:
+    """Read the configuration; raises InputError that names the key and the fix."""
+    if toml is not None and not toml.is_file():
+        raise InputError(where="--config", problem=f"there is no file {toml}")
+
+    class FromFile(NodeConfig):
+        model_config = SettingsConfigDict(toml_file=toml)
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return FromFile(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(where=f"configuration key {key}", problem=first["msg"]) from error
