@@ -369,7 +369,7 @@ class CreditBurnt(ChainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenMoved(ChainEvent):
-    """Token ``number`` of ``contract`` went from ``sender`` to ``receiver``; zero mints or burns."""
+    """``number`` of ``contract`` went from ``sender`` to ``receiver``; zero mints or burns."""
 
     sender: Address
     receiver: Address
