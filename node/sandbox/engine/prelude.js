@@ -1,0 +1,333 @@
+// The guest's half of a run. It is evaluated once, before any script exists, and its value is the
+// one function that the host calls: step(kind, value).
+//
+//   "loaded"  value: the module's namespace          -> nothing
+//   "failed"  value: whatever the module threw       -> nothing
+//   "begin"   value: the request, as JSON text       -> nothing; calls the handler
+//   "finish"  value: none                            -> the outcome, as text
+//
+// An outcome is lines, none of which can hold a raw line feed since all but the first are JSON:
+// status, error, state, result, logs, then one line per effect. An absent value is an empty line.
+//
+// Every built-in that is needed later is taken now, so that a script which replaces one changes
+// its own world only. Where a script might still win, it wins no more than the right to choose
+// its own output, which it has anyway: gas and limits are counted outside of JavaScript.
+(function () {
+  "use strict";
+
+  const MAX_OUTPUT = 256 * 1024;
+  const MAX_LOG = 8 * 1024;
+  const MAX_ERROR = 512;
+  const MAX_DEPTH = 128;
+  const MAX_EFFECTS = 64;
+
+  const { parse, stringify } = JSON;
+  const { apply, ownKeys, getPrototypeOf, defineProperty, getOwnPropertyDescriptor } = Reflect;
+  const { freeze, create } = Object;
+  const { isArray } = Array;
+  const ObjectPrototype = Object.prototype;
+  const { isWellFormed, toWellFormed, slice, charCodeAt } = String.prototype;
+  const { then } = Promise.prototype;
+  const sort = Array.prototype.sort;
+  const TextOf = String;
+  
+  const method = (self, called, ...rest) => apply(called, self, rest);
+  const wellFormed = (text) => method(text, isWellFormed);
+  const clipped = (text, length) => method(method(text, slice, 0, length), toWellFormed);
+  const put = (list, index, value) =>
+    defineProperty(list, index, { __proto__: null, value, writable: true, enumerable: true,
+                                  configurable: true });
+
+  // -- what went wrong -----------------------------------------------------------------------
+
+  class Refused {
+    constructor(status, error) {
+      this.status = status;
+      this.error = error;
+    }
+  }
+
+  const bad = (why) => new Refused("bad_output", why);
+  const big = () => new Refused("too_big", "the output passes 256 KiB");
+
+  function described(thrown) {
+    try {
+      if (typeof thrown === "string") return clipped("Error: " + thrown, MAX_ERROR);
+      if (thrown === null || (typeof thrown !== "object" && typeof thrown !== "function")) {
+        return clipped("Error: " + TextOf(thrown), MAX_ERROR);
+      }
+      const { name, message } = thrown;
+      if (typeof name === "string" && typeof message === "string") {
+        return clipped(method(name, slice, 0, 64) + ": " + method(message, slice, 0, MAX_ERROR),
+                       MAX_ERROR);
+      }
+    } catch {
+      // describing it ran the script's code, which threw again; the plain words below will do
+    }
+    return "Error: the script threw a value that describes itself as nothing";
+  }
+
+  // -- canonical JSON, RFC 8785 ----------------------------------------------------------------
+
+  function writer() {
+    let room = MAX_OUTPUT;
+    const spend = (text) => {
+      room -= text.length;
+      if (room < 0) throw big();
+      return text;
+    };
+    const text = (value) => {
+      if (!wellFormed(value)) throw bad("a text holds a lone surrogate");
+      if (value.length > room) throw big();
+      return spend(stringify(value));
+    };
+    const list = (value, depth) => {
+      let out = "[";
+      for (let i = 0; i < value.length; i++) {
+        if (i > 0) out += spend(",");
+        out += any(value[i], depth + 1);
+      }
+      return out + spend("]");
+    };
+    const record = (value, depth) => {
+      const prototype = getPrototypeOf(value);
+      if (prototype !== ObjectPrototype && prototype !== null) {
+        throw bad("only plain objects and arrays can be part of an output");
+      }
+      const names = ownKeys(value);
+      if (names.length > room) throw big();
+      const wanted = [];
+      let count = 0;
+      for (let i = 0; i < names.length; i++) {
+        if (typeof names[i] !== "string") throw bad("a key is a symbol");
+        const own = getOwnPropertyDescriptor(value, names[i]);
+        if (own !== undefined && own.enumerable) put(wanted, count++, names[i]);
+      }
+      method(wanted, sort);
+      let out = "{";
+      for (let i = 0; i < count; i++) {
+        const member = value[wanted[i]];
+        if (member === undefined) continue;
+        out += (out.length > 1 ? spend(",") : "") + text(wanted[i]) + spend(":");
+        out += any(member, depth + 1);
+      }
+      return out + spend("}");
+    };
+    function any(value, depth) {
+      if (depth > MAX_DEPTH) throw bad("the output is cyclic or nested deeper than 128");
+      switch (typeof value) {
+        case "string":
+          return text(value);
+        case "number":
+          if (value - value !== 0) throw bad("a number is not finite");
+          return spend(stringify(value));
+        case "boolean":
+          return spend(value ? "true" : "false");
+        case "object":
+          if (value === null) return spend("null");
+          return isArray(value) ? list(value, depth) : record(value, depth);
+        default:
+          throw bad("a value of type " + typeof value + " is not JSON");
+      }
+    }
+    return any;
+  }
+
+  // -- the world that a script sees --------------------------------------------------------------
+
+  let logs = [];
+  let logged = 0;
+  let room = MAX_LOG;
+
+  function shownObject(part) {
+    try {
+      return stringify(part) ?? "object";
+    } catch {
+      return "object"; // cyclic, or its toJSON threw: logging is no reason to fail
+    }
+  }
+
+  function say(...parts) {
+    let line = "";
+    for (let i = 0; i < parts.length && line.length <= room; i++) {
+      const part = parts[i];
+      let shown;
+      if (typeof part === "string") shown = part;
+      else if (typeof part === "symbol" || typeof part === "function") shown = typeof part;
+      else shown = typeof part === "object" ? shownObject(part) : TextOf(part);
+      line += (i > 0 ? " " : "") + shown;
+    }
+    if (room <= 0) return;
+    line = clipped(line, room);
+    room -= line.length + 1;
+    put(logs, logged++, line);
+  }
+
+  // A 128-bit small fast counting generator; until a run gives the seed, chance stands still.
+  let seeded = false;
+  let a = 0, b = 0, c = 0, d = 1;
+
+  function word() {
+    const sum = (((a + b) | 0) + d) | 0;
+    d = (d + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = ((c << 21) | (c >>> 11)) + sum | 0;
+    return sum >>> 0;
+  }
+
+  function sow(seed) {
+    const part = (from) => {
+      let value = 0;
+      for (let i = from; i < from + 8; i++) {
+        const code = method(seed, charCodeAt, i);
+        value = (value << 4) | (code < 58 ? code - 48 : code - 87);
+      }
+      return value;
+    };
+    a = part(0) ^ part(32);
+    b = part(8) ^ part(40);
+    c = part(16) ^ part(48);
+    d = (part(24) ^ part(56)) | 1;
+    for (let i = 0; i < 12; i++) word();
+    seeded = true;
+  }
+
+  function random() {
+    if (!seeded) return 0.5;
+    return ((word() >>> 5) * 67108864 + (word() >>> 6)) / 9007199254740992;
+  }
+
+  const own = (target, name, value) =>
+    defineProperty(target, name, { __proto__: null, value, writable: true, enumerable: false,
+                                   configurable: true });
+  own(Math, "random", random);
+  own(globalThis, "console",
+      { log: say, info: say, warn: say, error: say, debug: say });
+  for (const name of ["SharedArrayBuffer", "Atomics", "performance", "WeakRef",
+                      "FinalizationRegistry", "navigator", "gc", "print", "scriptArgs"]) {
+    delete globalThis[name];
+  }
+
+  // -- one run -------------------------------------------------------------------------------------
+
+  let namespace = null;
+  let loadError = null;
+  let outcome = { status: "bad_output", error: "the handler's promise never settles", value: null };
+  let mode = "load";
+
+  const settled = (status, error, value) => {
+    outcome = { status, error, value };
+  };
+  const threw = (reason) => settled("error", described(reason), null);
+
+  function frozen(value) {
+    if (typeof value !== "object" || value === null) return value;
+    const names = ownKeys(value);
+    for (let i = 0; i < names.length; i++) frozen(value[names[i]]);
+    return freeze(value);
+  }
+
+  function begin(text) {
+    const request = parse(text);
+    mode = request.mode;
+    if (loadError !== null) return settled("error", loadError, null);
+    if (mode === "load") return settled("ok", "", null);
+    sow(request.seed);
+    const { entry } = request;
+    const found = getOwnPropertyDescriptor(namespace, entry);
+    if (found === undefined || typeof found.value !== "function") {
+      return settled("error", "TypeError: the script exports no function " +
+                     method(entry, slice, 0, 64), null);
+    }
+    const inputs = [frozen(request.state), frozen(request.event), frozen(request.context)];
+    let answer;
+    try {
+      answer = apply(found.value, undefined, inputs);
+    } catch (reason) {
+      return threw(reason);
+    }
+    try {
+      method(answer, then, (value) => settled("ok", "", value), threw);
+    } catch {
+      // not a promise, so already the answer; thenables are not awaited
+      settled("ok", "", answer);
+    }
+  }
+
+  function names() {
+    const list = ownKeys(namespace);
+    const found = [];
+    let count = 0;
+    for (let i = 0; i < list.length; i++) {
+      if (typeof list[i] !== "string") continue;
+      let value;
+      try {
+        value = namespace[list[i]];
+      } catch {
+        continue; // an export that is not initialised yet cannot be a handler
+      }
+      if (typeof value === "function") put(found, count++, list[i]);
+    }
+    return method(found, sort);
+  }
+
+  function lines(answer) {
+    const write = writer();
+    if (mode === "load") return { state: "", result: write(names(), 0), effects: "" };
+    if (answer === undefined || answer === null) return { state: "", result: "", effects: "" };
+    if (typeof answer !== "object" || isArray(answer)) {
+      throw bad("a handler returns an object or nothing");
+    }
+    const keys = ownKeys(answer);
+    for (let i = 0; i < keys.length; i++) {
+      if (keys[i] !== "state" && keys[i] !== "effects" && keys[i] !== "result") {
+        throw bad("a handler returns no other keys than state, effects and result");
+      }
+    }
+    const { state, effects, result } = answer;
+    const asks = effects !== undefined && effects !== null;
+    if (asks && !isArray(effects)) throw bad("effects are an array of objects");
+    const count = asks ? effects.length : 0;
+    if (mode === "read" && (state !== undefined || count > 0)) {
+      throw bad("a read returns a result only");
+    }
+    if (count > MAX_EFFECTS) throw bad("a run asks for at most 64 effects");
+    if (state !== undefined && (typeof state !== "object" || state === null || isArray(state))) {
+      throw bad("the state is an object");
+    }
+    let requested = "";
+    for (let i = 0; i < count; i++) {
+      const effect = effects[i];
+      if (typeof effect !== "object" || effect === null || isArray(effect)) {
+        throw bad("effects are an array of objects");
+      }
+      requested += "\n" + write(effect, 0);
+    }
+    return { state: state === undefined ? "" : write(state, 0),
+             result: result === undefined ? "" : write(result, 0), effects: requested };
+  }
+
+  function finish() {
+    let shown = { state: "", result: "", effects: "" };
+    let { status, error, value } = outcome;
+    if (status === "ok") {
+      try {
+        shown = lines(value);
+      } catch (reason) {
+        const refused = reason instanceof Refused;
+        status = refused ? reason.status : "error";
+        error = refused ? reason.error : described(reason);
+      }
+    }
+    return status + "\n" + stringify(error) + "\n" + shown.state + "\n" + shown.result + "\n" +
+           writer()(logs, 0) + shown.effects;
+  }
+
+  return function step(kind, value) {
+    if (kind === "loaded") namespace = value;
+    else if (kind === "failed") loadError = described(value);
+    else if (kind === "begin") begin(value);
+    else return finish();
+  };
+})()

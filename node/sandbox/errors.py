@@ -1,0 +1,17 @@
+"""What can be wrong with a sandbox of ours, as opposed to a script."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from settlement.errors import OurError
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SandboxBroken(OurError):
+    """The sandbox cannot start: its engine file or its worker process is not as it should be."""
+
+    code: ClassVar[str] = "SL-8301"
+    title: ClassVar[str] = "The sandbox cannot start"
+    fix: ClassVar[str] = "Install the package again, or free memory and processes: {problem}."
+
+    problem: str

@@ -1,0 +1,30 @@
+"""Frames between the pool and a worker: four bytes of length, big-endian, then MessagePack."""
+
+from typing import Final
+
+import msgspec
+
+from node.ports.sandbox import RunRequest, RunResult
+
+MAX_FRAME_BYTES: Final = 2 * 1024 * 1024
+LENGTH_BYTES: Final = 4
+
+_encoder = msgspec.msgpack.Encoder()
+_requests = msgspec.msgpack.Decoder(RunRequest)
+_results = msgspec.msgpack.Decoder(RunResult)
+
+
+def frame(message: RunRequest | RunResult | bytes) -> bytes:
+    """One message with its length in front."""
+    body = _encoder.encode(message)
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def read_request(body: bytes) -> RunRequest:
+    """Parse a request; raises msgspec.DecodeError."""
+    return _requests.decode(body)
+
+
+def read_result(body: bytes) -> RunResult:
+    """Parse a result; raises msgspec.DecodeError."""
+    return _results.decode(body)
