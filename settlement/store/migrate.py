@@ -1,0 +1,43 @@
+"""Bring a database to the schema of this release, with alembic, at start."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from settlement.store.errors import SchemaUnknown
+from settlement.store.schema import REVISION
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def ensure_schema(engine: sa.Engine) -> None:
+    """Migrate the database behind ``engine`` to :data:`settlement.store.schema.REVISION`.
+
+    A database that is already there costs one read, and alembic is not loaded. All migrations of
+    one start are one transaction. Raises SchemaUnknown for a revision of another release.
+    """
+    with engine.connect() as connection:
+        found = _revision(connection)
+    if found != REVISION:
+        _upgrade(engine, found)
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(engine: sa.Engine, found: str | None) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if found is not None and found not in known:
+        raise SchemaUnknown(path=str(engine.url.database), found=found)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, REVISION)

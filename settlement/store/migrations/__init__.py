@@ -1,0 +1,1 @@
+"""Alembic's migrations of the store, run by :func:`settlement.store.migrate.ensure_schema`."""
