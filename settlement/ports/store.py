@@ -128,13 +128,18 @@ class MemoryStore:
         if self.fail_next_commit is not None:
             failure, self.fail_next_commit = self.fail_next_commit, None
             raise failure
+        rows: set[tuple[str, str]] = set()
         for row in batch.machines:
             held = self.machines.get((row.kind, row.key))
-            if (held.revision if held else 0) != row.revision - 1:
+            if (row.kind, row.key) in rows or (held.revision if held else 0) != row.revision - 1:
                 raise RevisionConflict(kind=row.kind, key=row.key)
+            rows.add((row.kind, row.key))
+        places: set[tuple[str, int]] = set()
         for record in batch.records:
-            if record.position in self.logs.get(record.stream, {}):
+            place = (record.stream, record.position)
+            if place in places or record.position in self.logs.get(record.stream, {}):
                 raise RevisionConflict(kind=record.stream, key=str(record.position))
+            places.add(place)
         self.machines.update({(row.kind, row.key): row for row in batch.machines})
         for record in batch.records:
             self.logs.setdefault(record.stream, {})[record.position] = record
@@ -152,7 +157,8 @@ class MemoryStore:
         return sorted(due, key=lambda entry: entry.due_ms)[:limit]
 
     async def postpone(self, effect: Hash, due_ms: int, attempts: int) -> None:
-        self.outbox[effect] = replace(self.outbox[effect], due_ms=due_ms, attempts=attempts)
+        if (entry := self.outbox.get(effect)) is not None:
+            self.outbox[effect] = replace(entry, due_ms=due_ms, attempts=attempts)
 
     async def done(self, effect: Hash) -> None:
         self.outbox.pop(effect, None)
