@@ -142,7 +142,9 @@ interface IChannelHub is ISmartLayerMessages {
     /// @notice The bond of a final period went back to the anchor's stake.
     event BondReleased(address indexed anchor, uint32 indexed period, uint128 bond);
     /// @notice Payouts from index `firstIndex` on were proved; those paid before were not paid again.
-    event PayoutsDistributed(address indexed anchor, uint32 indexed period, uint32 firstIndex, Payout[] payouts);
+    event PayoutsDistributed(
+        address indexed anchor, uint32 indexed period, uint32 firstIndex, Payout[] payouts
+    );
     /// @notice A lane was claimed directly for `amount` gross; `claimed` is the lane's new total.
     event DirectClaimed(
         address indexed signer,

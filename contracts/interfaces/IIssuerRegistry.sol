@@ -90,5 +90,8 @@ interface IIssuerRegistry {
 
     /// @notice What the issuer earns in `period`: its payout account and share; zeros where the
     /// class is not registered or was not yet.
-    function revenueAt(bytes32 tokenClass, uint32 period) external view returns (address payout, uint16 issuerShare);
+    function revenueAt(bytes32 tokenClass, uint32 period)
+        external
+        view
+        returns (address payout, uint16 issuerShare);
 }

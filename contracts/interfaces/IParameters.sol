@@ -11,7 +11,8 @@ pragma solidity ^0.8.24;
 ///   [T, T + grace)                     anchors still acknowledge
 ///   [T + grace, D), D = + settle       the anchor settles and commits
 ///   [commit, commit + challenge)       the committed root can be challenged
-///   [D, D + directClaim)               nodes claim directly what the anchor did not settle
+///   [D, D + challenge + directClaim)   nodes claim directly what the anchor did not settle; a root
+///                                      voided at the last moment leaves them all of directClaim
 ///   T + withdrawalDelay                a withdrawal requested in the period is released
 interface IParameters {
     /// @notice The terms that hold for one period.

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {IChannelHub} from "../interfaces/IChannelHub.sol";
+import {IIssuerRegistry} from "../interfaces/IIssuerRegistry.sol";
+import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
+import {IParameters} from "../interfaces/IParameters.sol";
+import {IServiceToken} from "../interfaces/IServiceToken.sol";
+import {Channels} from "./Channels.sol";
+import {DirectClaims} from "./DirectClaims.sol";
+import {HubState} from "./HubState.sol";
+import {Payouts} from "./Payouts.sol";
+import {Settlement} from "./Settlement.sol";
+
+/// @title Channel hub
+/// @notice See {IChannelHub}. Its Service Tokens are, to the unit, the balances of all channels, the
+/// credit of all accounts, and what of each pot is not distributed yet. It has no owner, and no code
+/// of it can be changed.
+contract ChannelHub is Channels, Settlement, Payouts, DirectClaims {
+    constructor(
+        IServiceToken serviceToken_,
+        IParameters parameters_,
+        INodeRegistry nodes_,
+        IIssuerRegistry issuers_
+    ) HubState(serviceToken_, parameters_, nodes_, issuers_) {}
+
+    /// @inheritdoc IChannelHub
+    function domainSeparator() external view returns (bytes32) {
+        return _domainSeparatorV4();
+    }
+}

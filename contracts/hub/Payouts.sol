@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {IChannelHub} from "../interfaces/IChannelHub.sol";
+import {IServiceToken} from "../interfaces/IServiceToken.sol";
+import {MerkleSum} from "../libraries/MerkleSum.sol";
+import {HubState} from "./HubState.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+
+/// @title From final roots to credit, and from credit to accounts
+abstract contract Payouts is HubState {
+    using SafeERC20 for IServiceToken;
+
+    /// @inheritdoc IChannelHub
+    function distribute(
+        address anchor,
+        uint32 period,
+        uint32 firstIndex,
+        Payout[] calldata payouts,
+        ProofNode[] calldata siblings
+    ) external {
+        PotState storage pot = _provenPot(anchor, period, firstIndex, MerkleSum.leavesOf(payouts), siblings);
+
+        uint256 paid = _pay(pot, firstIndex, payouts);
+        pot.distributed += uint128(paid);
+
+        emit PayoutsDistributed(anchor, period, firstIndex, payouts);
+    }
+
+    /// @inheritdoc IChannelHub
+    function claim(
+        address anchor,
+        uint32 period,
+        uint32 index,
+        Payout calldata payout,
+        ProofNode[] calldata siblings
+    ) external {
+        ProofNode[] memory leaves = new ProofNode[](1);
+        leaves[0] = ProofNode(MerkleSum.payoutLeaf(payout.account, payout.amount), payout.amount);
+        PotState storage pot = _provenPot(anchor, period, index, leaves, siblings);
+        uint256 bits = pot.paid[index >> 8];
+        uint256 bit = 1 << (index & 0xff);
+        if (bits & bit != 0) revert ChannelHub_AlreadyPaid(anchor, period, index);
+
+        pot.paid[index >> 8] = bits | bit;
+        pot.distributed += payout.amount;
+        _addCredit(payout.account, payout.amount);
+
+        Payout[] memory payouts = new Payout[](1);
+        payouts[0] = payout;
+        emit PayoutsDistributed(anchor, period, index, payouts);
+    }
+
+    /// @inheritdoc IChannelHub
+    function withdrawCredit(address to, uint128 amount) external {
+        if (to == address(0)) revert ChannelHub_ZeroAccount();
+        _takeCredit(msg.sender, amount);
+        emit CreditWithdrawn(msg.sender, to, amount);
+        serviceToken.safeTransfer(to, amount);
+    }
+
+    /// @inheritdoc IChannelHub
+    function burnCredit() external returns (uint128 amount) {
+        amount = creditOf(address(0));
+        _takeCredit(address(0), amount);
+        emit CreditBurnt(amount);
+        serviceToken.burn(amount);
+    }
+
+    /// @inheritdoc IChannelHub
+    function isPaid(address anchor, uint32 period, uint32 index) external view returns (bool) {
+        return _pots[nodes.numberOf(anchor)][period].paid[index >> 8] >> (index & 0xff) & 1 == 1;
+    }
+
+    /// @inheritdoc IChannelHub
+    function creditOf(address account) public view returns (uint128) {
+        return uint128(_credits[account]);
+    }
+
+    function _takeCredit(address account, uint128 amount) private {
+        uint128 available = creditOf(account);
+        if (amount == 0 || amount > available) revert ChannelHub_AmountInvalid(amount, available);
+        _credits[account] -= amount;
+    }
+
+    /// @dev Credits what was not paid before; the bitmap is read and written once per 256 payouts.
+    function _pay(PotState storage pot, uint256 index, Payout[] calldata payouts)
+        private
+        returns (uint256 sum)
+    {
+        uint256 bits = pot.paid[index >> 8];
+        for (uint256 i; i < payouts.length; ++i) {
+            uint256 bit = 1 << (index & 0xff);
+            if (bits & bit == 0) {
+                Payout calldata payout = payouts[i];
+                _addCredit(payout.account, payout.amount);
+                bits |= bit;
+                sum += payout.amount;
+            }
+            ++index;
+            if (index & 0xff == 0) {
+                pot.paid[(index >> 8) - 1] = bits;
+                bits = pot.paid[index >> 8];
+            }
+        }
+        if (index & 0xff != 0) pot.paid[index >> 8] = bits;
+    }
+
+    function _provenPot(
+        address anchor,
+        uint32 period,
+        uint32 firstIndex,
+        ProofNode[] memory leaves,
+        ProofNode[] calldata siblings
+    ) private view returns (PotState storage pot) {
+        pot = _pots[_nodeNumber(anchor)][period];
+        _checkFinal(pot, anchor, period);
+        if (!MerkleSum.verify(leaves, firstIndex, pot.leafCount, siblings, pot.root, pot.sum)) {
+            revert ChannelHub_ProofInvalid(anchor, period);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {IChannelHub} from "../interfaces/IChannelHub.sol";
+import {IParameters} from "../interfaces/IParameters.sol";
+import {AcceptedRows} from "../libraries/AcceptedRows.sol";
+import {ChannelWord} from "../libraries/ChannelWord.sol";
+import {MessageHashes} from "../libraries/MessageHashes.sol";
+import {HubState} from "./HubState.sol";
+
+/// @title The anchor's part: Statements in, one root out
+abstract contract Settlement is HubState {
+    using AcceptedRows for AcceptedRows.Buffer;
+
+    /// @inheritdoc IChannelHub
+    function settleChunk(uint32 period, StatementRow[] calldata rows) external {
+        uint32 number = _nodeNumber(msg.sender);
+        PotState storage pot = _openPot(number, period);
+
+        AcceptedRows.Buffer memory accepted = AcceptedRows.create(rows.length);
+        bytes32 separator = _domainSeparatorV4();
+        for (uint256 i; i < rows.length; ++i) {
+            StatementRow calldata row = rows[i];
+            (address signer, SkipReason reason) = _settleRow(number, period, row, separator);
+            if (reason == SkipReason.None) accepted.add(signer, row.amount, row.vouchersRoot);
+            else emit RowSkipped(msg.sender, period, i, signer, reason);
+        }
+        if (accepted.count == 0) return;
+
+        uint32 chunk = pot.chunks;
+        bytes32 commitment = accepted.commitment();
+        // Debits come from deposits, so their sum stays below the token's supply.
+        pot.sum += uint128(accepted.sum);
+        pot.chunks = chunk + 1;
+        pot.commitments[chunk] = commitment;
+
+        accepted.log(msg.sender, period, chunk, commitment);
+    }
+
+    /// @inheritdoc IChannelHub
+    function commitPeriod(uint32 period, bytes32 root, uint128 sum, uint32 leafCount) external {
+        uint32 number = _nodeNumber(msg.sender);
+        PotState storage pot = _openPot(number, period);
+        if (sum != pot.sum || sum == 0) revert ChannelHub_SumMismatch(sum, pot.sum);
+        if (leafCount == 0) revert ChannelHub_NoPayouts();
+        IParameters.Terms memory terms = parameters.termsAt(period);
+        uint64 finalAt = uint64(block.timestamp) + terms.challengeWindow;
+        uint96 bond = uint96((uint256(sum) * terms.bondRatio + BASIS_POINTS - 1) / BASIS_POINTS);
+
+        pot.status = PotStatus.Committed;
+        pot.finalAt = finalAt;
+        pot.root = root;
+        pot.leafCount = leafCount;
+        pot.bond = bond;
+
+        emit PeriodCommitted(msg.sender, period, root, sum, leafCount, finalAt, bond);
+        nodes.lockBond(msg.sender, bond);
+    }
+
+    /// @inheritdoc IChannelHub
+    function restoreChunk(address anchor, uint32 period, uint32 chunk, AcceptedRow[] calldata rows) external {
+        PotState storage pot = _pots[_nodeNumber(anchor)][period];
+        _checkRestorable(pot, anchor, period);
+        bytes32 commitment = pot.commitments[chunk];
+        if (commitment == 0 || commitment != keccak256(abi.encode(rows))) {
+            revert ChannelHub_ChunkMismatch(anchor, period, chunk);
+        }
+
+        uint128 restored;
+        for (uint256 i; i < rows.length; ++i) {
+            AcceptedRow calldata row = rows[i];
+            ChannelWord word = _words[row.signer];
+            uint96 balance = word.balance() + uint96(row.amount);
+            _words[row.signer] = word.withBalance(balance).withoutSettled(period);
+            restored += row.amount;
+        }
+        pot.sum -= restored;
+        delete pot.commitments[chunk];
+
+        emit StatementsRestored(anchor, period, chunk, restored);
+    }
+
+    /// @inheritdoc IChannelHub
+    function releaseBond(address anchor, uint32 period) external {
+        PotState storage pot = _pots[_nodeNumber(anchor)][period];
+        _checkFinal(pot, anchor, period);
+        uint96 bond = pot.bond;
+        if (bond == 0 || pot.bondReleased) revert ChannelHub_AmountInvalid(0, 0);
+
+        pot.bondReleased = true;
+
+        emit BondReleased(anchor, period, bond);
+        nodes.unlockBond(anchor, bond);
+    }
+
+    /// @inheritdoc IChannelHub
+    function potOf(address anchor, uint32 period) external view returns (Pot memory) {
+        PotState storage pot = _pots[nodes.numberOf(anchor)][period];
+        return Pot({
+            status: pot.status,
+            sum: pot.sum,
+            distributed: pot.distributed,
+            chunks: pot.chunks,
+            leafCount: pot.leafCount,
+            finalAt: pot.finalAt,
+            root: pot.root,
+            bond: pot.bondReleased ? 0 : pot.bond
+        });
+    }
+
+    /// @inheritdoc IChannelHub
+    function chunkOf(address anchor, uint32 period, uint32 chunk) external view returns (bytes32) {
+        return _pots[nodes.numberOf(anchor)][period].commitments[chunk];
+    }
+
+    function _settleRow(uint32 anchor, uint32 period, StatementRow calldata row, bytes32 separator)
+        private
+        returns (address signer, SkipReason)
+    {
+        uint128 amount = row.amount;
+        if (amount == 0) return (address(0), SkipReason.ZeroAmount);
+        bytes32 structHash = MessageHashes.hashStatement(msg.sender, period, amount, row.vouchersRoot);
+        signer = MessageHashes.recoverCompact(MessageHashes.digest(separator, structHash), row.r, row.vs);
+        if (signer == address(0)) return (signer, SkipReason.SignatureInvalid);
+
+        ChannelWord word = _words[signer];
+        if (!word.exists()) return (signer, SkipReason.UnknownChannel);
+        if (word.anchorAt(period) != anchor) return (signer, SkipReason.WrongAnchor);
+        if (word.isSettled(period)) return (signer, SkipReason.AlreadySettled);
+        uint96 balance = word.balance();
+        if (amount > balance) return (signer, SkipReason.InsufficientBalance);
+
+        unchecked {
+            _words[signer] = word.withBalance(balance - uint96(amount)).withSettled(period);
+        }
+        return (signer, SkipReason.None);
+    }
+
+    function _openPot(uint32 number, uint32 period) private view returns (PotState storage pot) {
+        IParameters.Windows memory windows = parameters.windowsOf(period);
+        _checkWindow(windows.settleFrom, windows.settleUntil);
+        pot = _pots[number][period];
+        if (pot.status != PotStatus.Open) revert ChannelHub_PotStatus(msg.sender, period, pot.status);
+    }
+
+    function _checkRestorable(PotState storage pot, address anchor, uint32 period) private view {
+        if (pot.status == PotStatus.Committed) revert ChannelHub_PotStatus(anchor, period, pot.status);
+        if (pot.status == PotStatus.Open) {
+            _checkWindow(parameters.windowsOf(period).settleUntil, type(uint64).max);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+/// @title Collecting accepted Statements
+/// @notice Writes accepted rows once, in the layout in which they are both hashed for the chunk's
+/// commitment and logged, so that a row costs no second copy and no event of its own:
+///
+///   word 0   chunk
+///   word 1   commitment = keccak256(abi.encode(AcceptedRow[])), which are words 2 … of this buffer
+///            with 0x20 in word 2
+///   word 2   offset of the rows: 0x20 while hashed, 0x60 while logged
+///   word 3   number of rows
+///   then     signer, amount, vouchersRoot of each row
+library AcceptedRows {
+    /// @dev keccak256("StatementsAccepted(address,uint32,uint32,bytes32,(address,uint128,bytes32)[])")
+    bytes32 private constant TOPIC =
+        keccak256("StatementsAccepted(address,uint32,uint32,bytes32,(address,uint128,bytes32)[])");
+
+    /// @notice Where the buffer lies and how many rows are in it.
+    struct Buffer {
+        uint256 start;
+        uint256 count;
+        uint256 sum;
+    }
+
+    /// @notice A buffer for at most `capacity` rows.
+    function create(uint256 capacity) internal pure returns (Buffer memory buffer) {
+        uint256 start;
+        assembly ("memory-safe") {
+            start := mload(0x40)
+            mstore(0x40, add(start, add(0x80, mul(capacity, 0x60))))
+        }
+        buffer.start = start;
+    }
+
+    /// @notice Add a row. Requirements: fewer than the capacity were added.
+    function add(Buffer memory buffer, address signer, uint128 amount, bytes32 vouchersRoot) internal pure {
+        unchecked {
+            uint256 count = buffer.count;
+            uint256 place = buffer.start + 0x80 + count * 0x60;
+            assembly ("memory-safe") {
+                mstore(place, signer)
+                mstore(add(place, 0x20), amount)
+                mstore(add(place, 0x40), vouchersRoot)
+            }
+            buffer.count = count + 1;
+            // Amounts were taken from balances below 2^96 each, so the sum cannot pass 2^256.
+            buffer.sum += amount;
+        }
+    }
+
+    /// @notice The chunk's commitment.
+    function commitment(Buffer memory buffer) internal pure returns (bytes32 hash) {
+        (uint256 start, uint256 count) = (buffer.start, buffer.count);
+        assembly ("memory-safe") {
+            mstore(add(start, 0x40), 0x20)
+            mstore(add(start, 0x60), count)
+            hash := keccak256(add(start, 0x40), add(0x40, mul(count, 0x60)))
+        }
+    }
+
+    /// @notice Emit {IChannelHub-StatementsAccepted} with the rows.
+    function log(Buffer memory buffer, address anchor, uint32 period, uint32 chunk, bytes32 hash) internal {
+        (uint256 start, uint256 count) = (buffer.start, buffer.count);
+        bytes32 topic = TOPIC;
+        assembly ("memory-safe") {
+            mstore(start, chunk)
+            mstore(add(start, 0x20), hash)
+            mstore(add(start, 0x40), 0x60)
+            mstore(add(start, 0x60), count)
+            log3(start, add(0x80, mul(count, 0x60)), topic, anchor, period)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ISmartLayerMessages} from "../interfaces/ISmartLayerMessages.sol";
+
+/// @title EIP-712 hashes of the signed messages
+/// @notice The one place where the structs of {ISmartLayerMessages} are hashed.
+library MessageHashes {
+    bytes32 internal constant DOMAIN_TYPEHASH =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes32 internal constant VOUCHER_TYPEHASH =
+        keccak256("Voucher(address signer,uint32 period,address node,bytes32 tokenClass,uint128 cumulative)");
+    bytes32 internal constant ACKNOWLEDGEMENT_TYPEHASH = keccak256(
+        "Acknowledgement(address signer,uint32 period,address node,bytes32 tokenClass,uint128 acknowledged,uint128 leaseCap)"
+    );
+    bytes32 internal constant STATEMENT_TYPEHASH =
+        keccak256("Statement(address anchor,uint32 period,uint128 amount,bytes32 vouchersRoot)");
+    bytes32 internal constant CLOSE_TYPEHASH =
+        keccak256("Close(address signer,uint32 period,uint128 finalAmount,uint64 deadline)");
+    bytes32 internal constant KEY_PROOF_TYPEHASH = keccak256("KeyProof(address operator,address key)");
+
+    /// @notice The domain separator of ("SmartLayer", "1", this chain, `hub`).
+    function domainSeparator(address hub) internal view returns (bytes32) {
+        return
+            keccak256(
+                abi.encode(DOMAIN_TYPEHASH, keccak256("SmartLayer"), keccak256("1"), block.chainid, hub)
+            );
+    }
+
+    /// @notice hashStruct of a Voucher.
+    function hash(ISmartLayerMessages.Voucher memory m) internal pure returns (bytes32) {
+        return keccak256(abi.encode(VOUCHER_TYPEHASH, m.signer, m.period, m.node, m.tokenClass, m.cumulative));
+    }
+
+    /// @notice hashStruct of an Acknowledgement.
+    function hash(ISmartLayerMessages.Acknowledgement memory m) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                ACKNOWLEDGEMENT_TYPEHASH, m.signer, m.period, m.node, m.tokenClass, m.acknowledged, m.leaseCap
+            )
+        );
+    }
+
+    /// @notice hashStruct of a Statement.
+    function hash(ISmartLayerMessages.Statement memory m) internal pure returns (bytes32) {
+        return hashStatement(m.anchor, m.period, m.amount, m.vouchersRoot);
+    }
+
+    /// @notice hashStruct of a Statement from its parts, which settling has at hand.
+    function hashStatement(address anchor, uint32 period, uint128 amount, bytes32 vouchersRoot)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(STATEMENT_TYPEHASH, anchor, period, amount, vouchersRoot));
+    }
+
+    /// @notice hashStruct of a Close.
+    function hash(ISmartLayerMessages.Close memory m) internal pure returns (bytes32) {
+        return keccak256(abi.encode(CLOSE_TYPEHASH, m.signer, m.period, m.finalAmount, m.deadline));
+    }
+
+    /// @notice hashStruct of a KeyProof.
+    function hash(ISmartLayerMessages.KeyProof memory m) internal pure returns (bytes32) {
+        return keccak256(abi.encode(KEY_PROOF_TYPEHASH, m.operator, m.key));
+    }
+
+    /// @notice What a key signs: keccak256(0x1901 | separator | structHash).
+    function digest(bytes32 separator, bytes32 structHash) internal pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            mstore(p, hex"1901")
+            mstore(add(p, 2), separator)
+            mstore(add(p, 34), structHash)
+            result := keccak256(p, 66)
+        }
+    }
+
+    /// @notice The signer of a compact signature (EIP-2098), zero where no key made it. The form has
+    /// no bit for a high s, so each signature has one form only.
+    function recoverCompact(bytes32 digest_, bytes32 r, bytes32 vs) internal view returns (address signer) {
+        assembly ("memory-safe") {
+            let s := shr(1, shl(1, vs))
+            // half of the curve's order, rounded down: ecrecover itself takes high values too
+            if iszero(gt(s, 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0)) {
+                let p := mload(0x40)
+                mstore(p, digest_)
+                mstore(add(p, 0x20), add(shr(255, vs), 27))
+                mstore(add(p, 0x40), r)
+                mstore(add(p, 0x60), s)
+                mstore(0x00, 0)
+                pop(staticcall(gas(), 1, p, 0x80, 0x00, 0x20))
+                signer := mload(0x00)
+            }
+        }
+    }
+}
