@@ -25,7 +25,7 @@ MAX_ATTRIBUTES = 256
 MAX_NAMESPACES = 2_000
 """Namespace declarations in the file, counted by the word before anything is parsed."""
 MAX_CANONICAL_WORK = 10_000_000
-"""Elements × prefixes × declarations: inclusive canonical form looks each prefix in scope up
+"""Elements by prefixes by declarations: inclusive canonical form looks each prefix in scope up
 again at each element (4 ns per unit measured, so 40 ms)."""
 
 XINCLUDE = "http://www.w3.org/2001/XInclude"

@@ -23,16 +23,14 @@ class Position:
 
 
 class _Finder:
-    """Counts start tags outside the Signature until the wanted one."""
+    """Notes the start tags outside the Signature, in document order."""
 
-    def __init__(self, wanted: int) -> None:
+    def __init__(self) -> None:
         self.parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
-        self.found = Position(line=1, column=1)
+        self.found: list[Position] = []
         self.root_end = -1
-        self._wanted = wanted
-        self._seen = 0
         self._depth = 0
         self._signature_depth = 0
 
@@ -45,12 +43,10 @@ class _Finder:
             self._signature_depth = self._depth
         if self._signature_depth:
             return
-        if self._seen == self._wanted:
-            parser = self.parser
-            self.found = Position(
-                line=parser.CurrentLineNumber, column=parser.CurrentColumnNumber + 1
-            )
-        self._seen += 1
+        parser = self.parser
+        self.found.append(
+            Position(line=parser.CurrentLineNumber, column=parser.CurrentColumnNumber + 1)
+        )
 
     def _end(self, _name: str) -> None:
         if self._depth == self._signature_depth:
@@ -60,18 +56,18 @@ class _Finder:
             self.root_end = self.parser.CurrentByteIndex
 
 
-def position_of(original: bytes, index: int) -> Position:
-    """Where the start tag of the ``index``-th element (from 0, the Signature left out) stands.
+def positions_of(original: bytes) -> tuple[Position, ...]:
+    """Where each element's start tag stands, in document order, the Signature left out.
 
     ``original`` must have passed :func:`node.tokenscript.canonical.load`.
     """
-    finder = _Finder(index)
+    finder = _Finder()
     finder.read(original)
-    return finder.found
+    return tuple(finder.found)
 
 
 def root_end_tag(original: bytes) -> int:
     """The byte at which the root's end tag begins."""
-    finder = _Finder(-1)
+    finder = _Finder()
     finder.read(original)
     return finder.root_end

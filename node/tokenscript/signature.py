@@ -27,6 +27,7 @@ from node.tokenscript.xmldsig import (
     MORE_NAMESPACE,
     SHA256,
     SignatureMethod,
+    detach,
     find_signature,
     read_form,
 )
@@ -69,7 +70,7 @@ def verify(xml: bytes) -> VerifiedScript:
     key, described = read_key(form.key_info)
     info = canonical_bytes(form.signed_info, exclusive=form.info_exclusive)
     verify_value(key, form.method, form.value, info)
-    _detach(form.element)
+    detach(form.element)
     canonical = canonical_bytes(tree, exclusive=form.reference_exclusive)
     if not hmac.compare_digest(hashlib.sha256(canonical).digest(), form.digest):
         raise ScriptSignatureInvalid(problem="the document was changed after it was signed")
@@ -101,19 +102,6 @@ def sign(xml: bytes, key: DigestSigner) -> bytes:
     signed = xml[:end] + text + xml[end:]
     verify(signed)
     return signed
-
-
-def _detach(signature: _Element) -> None:
-    """Take the Signature out of its tree and leave the text that followed it."""
-    parent = signature.getparent()
-    assert parent is not None, "find_signature accepts only a child of the root"
-    previous = signature.getprevious()
-    tail = signature.tail or ""
-    if previous is None:
-        parent.text = (parent.text or "") + tail
-    else:
-        previous.tail = (previous.tail or "") + tail
-    parent.remove(signature)
 
 
 def _build(root: _Element, digest: bytes, key: DigestSigner) -> _Element:

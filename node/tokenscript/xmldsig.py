@@ -97,6 +97,19 @@ def read_form(signature: _Element) -> SignatureForm:
     )
 
 
+def detach(signature: _Element) -> None:
+    """Take the Signature out of its tree and leave the text that followed it."""
+    parent = signature.getparent()
+    assert parent is not None, "a Signature is looked for below the root only"
+    previous = signature.getprevious()
+    tail = signature.tail or ""
+    if previous is None:
+        parent.text = (parent.text or "") + tail
+    else:
+        previous.tail = (previous.tail or "") + tail
+    parent.remove(signature)
+
+
 def base64_text(element: _Element, what: str) -> bytes:
     """An element's text as bytes; only the one encoding of those bytes is accepted."""
     text = "".join(plain_text(element).split())
