@@ -1,9 +1,9 @@
 """Period numbers and windows, from the chain's seconds.
 
-Source: ``contracts/interfaces/IParameters.sol``. Of a period that closes at T, all half open:
+Source: ``contracts/governance/Parameters.sol``. Of a period that closes at T, all half open:
 [T, T + grace) anchors still acknowledge; [T + grace, D) the anchor settles and commits, with
-D = T + settle deadline; [commit, commit + challenge) the root can be challenged;
-[D, D + direct claim) nodes claim themselves what was not settled.
+D = T + grace + settle deadline; [commit, commit + challenge) the root can be challenged;
+[D, D + challenge + direct claim) nodes claim themselves what was not settled.
 """
 
 from dataclasses import dataclass
@@ -66,11 +66,12 @@ def windows_of(period: int, terms: PeriodTerms) -> PeriodWindows:
     """The windows of ``period``, for which ``terms`` must hold."""
     opens_at = terms.genesis + period * terms.period_length
     closes_at = opens_at + terms.period_length
-    settle_until = closes_at + terms.settle_deadline
+    settle_from = closes_at + terms.acknowledgement_grace
+    settle_until = settle_from + terms.settle_deadline
     return PeriodWindows(
         opens_at=opens_at,
         closes_at=closes_at,
-        settle_from=closes_at + terms.acknowledgement_grace,
+        settle_from=settle_from,
         settle_until=settle_until,
-        direct_until=settle_until + terms.direct_claim_window,
+        direct_until=settle_until + terms.challenge_window + terms.direct_claim_window,
     )

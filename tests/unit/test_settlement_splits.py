@@ -45,9 +45,9 @@ TERMS = PeriodTerms(
     genesis=1_000,
     period_length=100,
     acknowledgement_grace=10,
-    settle_deadline=30,
-    challenge_window=20,
-    direct_claim_window=50,
+    settle_deadline=20,
+    challenge_window=15,
+    direct_claim_window=35,
 )
 
 
