@@ -112,13 +112,20 @@ class FeedFrontier(Body, frozen=True, kw_only=True):
 
 
 class VoteRequest(Body, frozen=True, kw_only=True):
-    """The window's winner to every anchor: the trigger is out, vote for this lease."""
+    """The window's winner to every anchor: the trigger is out, vote for this lease.
+
+    ``version`` is the one after ``head``, the newest committed entry, which its co-signatures
+    prove; None asks for version 1. An anchor holds no token state, and a version that an asker
+    could choose freely would let it choose the winner.
+    """
 
     token: Hash
     version: int
     attempt: int
     trigger: Hash
     trigger_time: int
+    head: JournalEntry | None = None
+    head_signatures: tuple[tuple[Address, Signature], ...] = ()
 
 
 class VoteReply(Body, frozen=True, kw_only=True):
@@ -162,14 +169,23 @@ class Commit(Body, frozen=True, kw_only=True):
 
 
 class JournalQuery(Body, frozen=True, kw_only=True):
-    """Ask a replica for committed entries from ``first`` on, and its accepted proposal."""
+    """Ask a replica for committed entries from ``first`` on, and its accepted proposal.
+
+    With a ``lease``, the asker is a new executor: whoever replies promises to accept nothing
+    under a lower fence. Without, it only catches up.
+    """
 
     token: Hash
     first: int
     limit: int
+    lease: Lease | None = None
 
 
 class JournalReply(Body, frozen=True, kw_only=True):
+    """``version`` is the replier's newest committed version; ``accepted`` what it accepted for
+    the next one."""
+
+    version: int
     commits: tuple[Commit, ...]
     accepted: Proposal | None
 
