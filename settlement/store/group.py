@@ -19,6 +19,17 @@ from settlement.types import Hash
 
 NAMES_PER_QUERY = 400
 
+# SQLite scans a whole table for `(a, b) IN (VALUES …)`; joined from the left, each wanted name is
+# one search in the index. SQLAlchemy fills in the VALUES; column1 is SQLite's name for their first.
+find_machines = sa.text(
+    "SELECT kind, key, revision FROM :names AS wanted "
+    "CROSS JOIN machine ON kind = wanted.column1 AND key = wanted.column2"
+).bindparams(sa.bindparam("names", expanding=True))
+find_records = sa.text(
+    "SELECT stream, position FROM :names AS wanted "
+    "CROSS JOIN log_record ON stream = wanted.column1 AND position = wanted.column2"
+).bindparams(sa.bindparam("names", expanding=True))
+
 _put_machine = insert(machine)
 _put_machine = _put_machine.on_conflict_do_update(
     index_elements=[machine.c.kind, machine.c.key],
@@ -154,20 +165,16 @@ def _fields(row: MachineRow | LogRecord | OutboxEntry) -> dict[str, Any]:
 def _revisions(
     connection: sa.Connection, names: Iterable[tuple[str, str]]
 ) -> Iterator[tuple[tuple[str, str], int]]:
-    columns = sa.tuple_(machine.c.kind, machine.c.key)
-    query = sa.select(machine.c.kind, machine.c.key, machine.c.revision)
     for some in _chunks(names):
-        for kind, key, revision in connection.execute(query.where(columns.in_(some))):
+        for kind, key, revision in connection.execute(find_machines, {"names": some}):
             yield (kind, key), revision
 
 
 def _taken(
     connection: sa.Connection, places: Iterable[tuple[str, int]]
 ) -> Iterator[tuple[str, int]]:
-    columns = sa.tuple_(log_record.c.stream, log_record.c.position)
-    query = sa.select(log_record.c.stream, log_record.c.position)
     for some in _chunks(places):
-        rows = connection.execute(query.where(columns.in_(some)))
+        rows = connection.execute(find_records, {"names": some})
         yield from ((stream, position) for stream, position in rows)
 
 
