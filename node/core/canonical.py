@@ -3,9 +3,9 @@
 Source: RFC 8785 (JSON Canonicalization Scheme), by the ``rfc8785`` library.
 """
 
+import json
 from typing import Any
 
-import msgspec
 import rfc8785
 
 from node.errors import NotCanonical
@@ -17,7 +17,7 @@ Json = Any
 
 def to_bytes(value: Json) -> bytes:
     """The canonical bytes of a JSON value. Raises NotCanonical for what RFC 8785 has no form of
-    (integers beyond 2**53, infinities, unpaired surrogates, other types)."""
+    (Python integers beyond 2**53, infinities, unpaired surrogates, other types)."""
     try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
@@ -27,8 +27,8 @@ def to_bytes(value: Json) -> bytes:
 def from_bytes(data: bytes) -> Json:
     """The JSON value of canonical bytes. Raises NotCanonical if they are any other form of it."""
     try:
-        value = msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        value = json.loads(data.decode(), parse_int=_number)
+    except (ValueError, RecursionError) as error:
         raise NotCanonical(problem=str(error)) from error
     if to_bytes(value) != data:
         raise NotCanonical(problem="the same value has another canonical form")
@@ -46,3 +46,9 @@ def object_from_bytes(data: bytes) -> dict[str, Json]:
 def hash_of(value: Json) -> Hash:
     """keccak256 of the canonical bytes. Raises NotCanonical."""
     return keccak(to_bytes(value))
+
+
+def _number(digits: str) -> int | float:
+    # JSON has one kind of number: an integer beyond 2**53 is a double that was written in full.
+    value = int(digits)
+    return value if abs(value) < 2**53 else float(digits)
