@@ -102,6 +102,13 @@ class FeedEntries(Body, frozen=True, kw_only=True):
     entries: tuple[FeedPush, ...]
 
 
+class FeedForked(Body, frozen=True, kw_only=True):
+    """Proof that an attester signed two entries that cannot be in one log; the feed freezes."""
+
+    first: FeedPush
+    second: FeedPush
+
+
 class FeedFrontier(Body, frozen=True, kw_only=True):
     """What I hold of each feed: (attester, topic, epoch) and the next sequence that I need."""
 
@@ -229,6 +236,7 @@ AnyBody = (
     | FeedPush
     | FeedRange
     | FeedEntries
+    | FeedForked
     | FeedFrontier
     | VoteRequest
     | VoteReply
