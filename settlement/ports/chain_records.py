@@ -102,13 +102,14 @@ class ChainParameters:
         opens_at = self.genesis + period * self.period_length
         closes_at = opens_at + self.period_length
         settle_from = closes_at + self.terms.acknowledgement_grace
-        settle_until = closes_at + self.terms.settle_deadline
+        settle_until = settle_from + self.terms.settle_deadline
+        direct = self.terms.challenge_window + self.terms.direct_claim_window
         return Windows(
             opens_at=opens_at,
             closes_at=closes_at,
             settle_from=settle_from,
             settle_until=settle_until,
-            direct_until=settle_until + self.terms.direct_claim_window,
+            direct_until=settle_until + direct,
         )
 
 

@@ -23,9 +23,9 @@ from settlement.ports.chain_records import (
     RentState,
     Terms,
 )
+from settlement.ports.chain_terms import MONTH, monthly_terms
 from settlement.types import ZERO_ADDRESS, ZERO_HASH, Address, Hash, keccak
 
-DAY = 86_400
 GENESIS = 1_700_000_000
 SYSTEM = Address(b"smart-layer-contract")
 """Where events come from that name no contract of their own."""
@@ -33,24 +33,7 @@ SYSTEM = Address(b"smart-layer-contract")
 OPERATOR = Address(b"smart-layer-operator")
 """Who submits where a test names no account."""
 
-MONTHLY_TERMS = Terms(
-    acknowledgement_grace=DAY,
-    settle_deadline=3 * DAY,
-    challenge_window=3 * DAY,
-    direct_claim_window=7 * DAY,
-    withdrawal_delay=14 * DAY,
-    thaw_time=21 * DAY,
-    rent_grace=7 * DAY,
-    protocol_share=200,
-    anchor_share=500,
-    maximum_issuer_share=3_000,
-    burn_share=5_000,
-    bond_ratio=1_000,
-    treasury=Address(b"smart-layer-treasury"),
-    minimum_service_stake=10**21,
-    minimum_anchor_stake=10**22,
-    rent_price=10**16,
-)
+MONTHLY_TERMS = monthly_terms(Address(b"smart-layer-treasury"))
 
 _NO_POT = PeriodPot(
     status=PotStatus.OPEN,
@@ -82,7 +65,7 @@ class MemoryChain:
     account: Address = OPERATOR
     block_time: int = 12
     longest_range: int | None = None
-    period_length: int = 30 * DAY
+    period_length: int = MONTH
     terms: Terms = MONTHLY_TERMS
     terms_by_period: dict[int, Terms] = field(default_factory=dict)
     channels: dict[Address, ChannelAccount] = field(default_factory=dict)
