@@ -6,18 +6,33 @@ once the step is durable. Asking again for the same lease gives the same vote.
 
 from dataclasses import dataclass
 
-from node.core.election import Timing
+from node.core.commits import verify_signatures
+from node.core.election import Timing, Window, fence_of, window_at, winner
+from node.errors import (
+    AlreadyVoted,
+    FenceTooLow,
+    LeaseHeld,
+    NotElected,
+    TriggerTimeWrong,
+    TriggerUnknown,
+    VersionUnproven,
+    WindowClosing,
+    WrongWindow,
+)
 from node.protocol.frames import VoteRequest
 from node.protocol.messages import ElectionVote, Placement
+from settlement.core.machine import Machine, Transition
 from settlement.protocol.typed_data import Domain
 from settlement.types import Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoterState:
-    """What an anchor remembers of a token: its newest vote, which has the highest fence."""
+    """What an anchor remembers of a token: its newest vote, which has the highest fence, and
+    when every lease that this executor may hold by this anchor's votes is over."""
 
     vote: ElectionVote | None = None
+    held_until_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,3 +56,90 @@ class ReceiveVoteRequest:
     timing: Timing
     domain: Domain
     scrutiny: tuple[Address, ...] = ()
+
+
+def step(
+    state: VoterState, event: ReceiveVoteRequest, now_ms: int
+) -> Transition[VoterState, NoEffect]:
+    """Vote for the lease asked for, or refuse.
+
+    Raises NotElected, TriggerUnknown, TriggerTimeWrong, WrongWindow, WindowClosing, FenceTooLow,
+    AlreadyVoted, LeaseHeld, VersionUnproven (or what verify_signatures raises for the head).
+    """
+    request = event.request
+    _check_version(event)
+    _check_winner(event)
+    window = _check_window(event, now_ms)
+    vote = ElectionVote(
+        token=request.token,
+        version=request.version,
+        attempt=request.attempt,
+        executor=event.asker,
+        trigger=request.trigger,
+        window_end=window.end_ms,
+    )
+    return Transition(state=_cast(state, vote, now_ms))
+
+
+def _check_version(event: ReceiveVoteRequest) -> None:
+    request, placement = event.request, event.placement
+    if request.token != placement.token:
+        raise VersionUnproven(problem="the placement is another token's")
+    if request.head is None:
+        if request.version != 1:
+            raise VersionUnproven(problem="only version 1 needs no commit before it")
+        return
+    if request.head.token != request.token or request.version != request.head.version + 1:
+        raise VersionUnproven(problem="the commit shown is not the one before it")
+    verify_signatures(event.domain, request.head, request.head_signatures, placement.holders)
+
+
+def _check_winner(event: ReceiveVoteRequest) -> None:
+    request = event.request
+    elected = winner(event.placement, request.version, request.attempt, event.scrutiny)
+    if elected != event.asker:
+        raise NotElected(asker=event.asker, winner=elected)
+
+
+def _check_window(event: ReceiveVoteRequest, now_ms: int) -> Window:
+    request, timing, logged = event.request, event.timing, event.trigger_ms
+    if logged is None:
+        raise TriggerUnknown(trigger=request.trigger)
+    if request.trigger_time != logged or logged > now_ms + timing.skew_ms:
+        raise TriggerTimeWrong(time=request.trigger_time, logged=logged, now=now_ms)
+    # The asker's clock may run ahead: a window that opens within the skew bound is open.
+    window = window_at(logged, now_ms + timing.skew_ms, timing)
+    if window.attempt != request.attempt:
+        raise WrongWindow(attempt=request.attempt, current=window.attempt)
+    if window.end_ms - now_ms < timing.margin_ms:
+        raise WindowClosing(end=window.end_ms, now=now_ms)
+    return window
+
+
+def _cast(state: VoterState, vote: ElectionVote, now_ms: int) -> VoterState:
+    """The state with this vote cast, if no earlier vote of this anchor stands against it."""
+    before = state.vote
+    if before is None:
+        return VoterState(vote=vote, held_until_ms=vote.window_end)
+    if before == vote:
+        return state
+    if fence_of(vote) < fence_of(before):
+        raise FenceTooLow(version=before.version, attempt=before.attempt)
+    if fence_of(vote) == fence_of(before):
+        raise AlreadyVoted(trigger=before.trigger)
+    if before.executor == vote.executor:
+        # A newer trigger's window may end before an older one's; the older lease still stands.
+        until = max(state.held_until_ms, vote.window_end)
+        return VoterState(vote=vote, held_until_ms=until)
+    if now_ms < state.held_until_ms:
+        raise LeaseHeld(executor=before.executor, until=state.held_until_ms)
+    return VoterState(vote=vote, held_until_ms=vote.window_end)
+
+
+VOTER: Machine[VoterState, ReceiveVoteRequest, NoEffect] = Machine(
+    kind="voter",
+    state_type=VoterState,
+    effect_types=(),
+    initial=lambda _key: VoterState(),
+    step=step,
+)
