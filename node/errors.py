@@ -17,6 +17,9 @@
     │   │   ├── ScriptSignatureInvalid    altered, wrapped, or signed in a form that is refused
     │   │   ├── ScriptInvalid             well-formed, yet not a script of the language
     │   │   ├── ScriptUnfinished          a build placeholder has no value
+    │   │   ├── ScriptHashWrong           not the bytes whose hash is on chain
+    │   │   ├── ScriptSignerWrong         signed by another account than the issuer
+    │   │   ├── ServicePartMissing        nothing in it for the network to run
     │   │   ├── AttributeFailed           an attribute's call or value cannot be made
     │   │   └── FilterInvalid             a selection cannot be read or evaluated
     │   ├── AttestationError          EAS attestations (SL-4200 to SL-4299)
@@ -255,6 +258,41 @@ class FilterInvalid(TokenScriptError):
     text: str
     position: int
     problem: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ScriptHashWrong(TokenScriptError):
+    """The file behind the published URI is not the published one."""
+
+    code: ClassVar[str] = "SL-4020"
+    title: ClassVar[str] = "The token script is not the one on chain"
+    fix: ClassVar[str] = "Put the file with hash {expected} back at {uri}, or publish the new hash."
+
+    uri: str
+    expected: bytes
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ScriptSignerWrong(TokenScriptError):
+    """The script is signed, by somebody else than the class's issuer."""
+
+    code: ClassVar[str] = "SL-4021"
+    title: ClassVar[str] = "The token script is not signed by its issuer"
+    fix: ClassVar[str] = "Sign the script with the key of {issuer}; it is signed by {signer}."
+
+    signer: bytes
+    issuer: bytes
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ServicePartMissing(TokenScriptError):
+    """The script has nothing for the network to run."""
+
+    code: ClassVar[str] = "SL-4022"
+    title: ClassVar[str] = "The token script has no service part"
+    fix: ClassVar[str] = "Add an sl:service element to the script at {uri}."
+
+    uri: str
 
 
 # --- attestations (SL-4200 to SL-4299) -----------------------------------------------------------

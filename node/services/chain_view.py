@@ -1,0 +1,162 @@
+"""What this node believes of the chain: members, token classes, minted tokens.
+
+A projection of confirmed events, rebuilt at every start by following the chain from the
+deployment on; nothing of it is stored. Followers hand it batches; whoever must act on a change
+subscribes and is called in order, after the projection has moved.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from node.core.members import (
+    Member,
+    MemberEvent,
+    MemberJoined,
+    MemberList,
+    MemberMoved,
+    MemberStaked,
+)
+from settlement.ports.chain import Block
+from settlement.ports.chain_events import (
+    ChainEvent,
+    ClassRegistered,
+    NodeLeft,
+    NodeRegistered,
+    RentStarted,
+    RentToppedUp,
+    ScriptPublished,
+    StakeAdded,
+    ThawRequested,
+    TokenMoved,
+    UrlsUpdated,
+)
+from settlement.types import ZERO_ADDRESS, ZERO_HASH, Address, Hash, TokenClass, TokenId
+
+Listener = Callable[[ChainEvent], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassView:
+    """A registered token class. ``rent_expiry`` is chain time in seconds, 0 without rent."""
+
+    token_class: TokenClass
+    issuer: Address
+    payout: Address
+    script_uri: str = ""
+    script_hash: Hash = ZERO_HASH
+    rent_expiry: int = 0
+
+    def rented_at(self, timestamp: int) -> bool:
+        """Whether rent is paid at this chain time."""
+        return timestamp < self.rent_expiry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenView:
+    """A token that exists: its holder now, and the block that holds its mint."""
+
+    token: TokenId
+    holder: Address
+    minted_in: int
+
+
+class ChainView:
+    """The projection. Not shared between processes, never written by anything but events."""
+
+    def __init__(self, chain_id: int) -> None:
+        self.chain_id = chain_id
+        self.head: Block | None = None
+        self.members = MemberList()
+        self.classes: dict[Hash, ClassView] = {}
+        self.tokens: dict[Hash, TokenView] = {}
+        self._listeners: list[Listener] = []
+
+    def subscribe(self, listener: Listener) -> None:
+        """Have every later event delivered to ``listener``, after the view has moved."""
+        self._listeners.append(listener)
+
+    @property
+    def watched(self) -> frozenset[Address]:
+        """Contracts whose transfers matter: those of the registered classes."""
+        return frozenset(view.token_class.contract for view in self.classes.values())
+
+    @property
+    def now_s(self) -> int:
+        """Chain time: the timestamp of the newest block seen, 0 before the first."""
+        return self.head.timestamp if self.head else 0
+
+    def class_of(self, contract: Address) -> ClassView | None:
+        """The class of a token contract, if it is registered."""
+        return self.classes.get(TokenClass(chain_id=self.chain_id, contract=contract).id)
+
+    async def follow(self, events: Sequence[ChainEvent], head: Block) -> None:
+        """Move on by a batch of confirmed events."""
+        self.head = head
+        for event in events:
+            self._apply(event)
+            for listener in self._listeners:
+                await listener(event)
+
+    def _apply(self, event: ChainEvent) -> None:
+        match event:
+            case ClassRegistered() | ScriptPublished() | RentStarted() | RentToppedUp():
+                self._apply_class(event)
+            case TokenMoved():
+                self._move_token(event)
+            case _:
+                change = member_event(event)
+                if change is not None:
+                    self.members = self.members.after(change)
+
+    def _apply_class(
+        self, event: ClassRegistered | ScriptPublished | RentStarted | RentToppedUp
+    ) -> None:
+        if isinstance(event, ClassRegistered):
+            self.classes[event.token_class] = ClassView(
+                token_class=TokenClass(chain_id=self.chain_id, contract=event.token_contract),
+                issuer=event.issuer,
+                payout=event.payout,
+            )
+            return
+        view = self.classes[event.token_class]
+        if isinstance(event, ScriptPublished):
+            view = replace(view, script_uri=event.script_uri, script_hash=event.script_hash)
+        else:
+            view = replace(view, rent_expiry=event.expiry)
+        self.classes[event.token_class] = view
+
+    def _move_token(self, event: TokenMoved) -> None:
+        token = TokenId(chain_id=self.chain_id, contract=event.contract, number=event.number)
+        held = self.tokens.get(token.id)
+        if event.receiver == ZERO_ADDRESS:
+            self.tokens.pop(token.id, None)
+            return
+        minted_in = held.minted_in if held else event.block
+        self.tokens[token.id] = TokenView(token=token, holder=event.receiver, minted_in=minted_in)
+
+
+def member_event(event: ChainEvent) -> MemberEvent | None:
+    """What an event of the registry says about membership, if anything."""
+    match event:
+        case NodeRegistered():
+            member = Member(
+                key=event.key,
+                operator=event.operator,
+                payout=event.payout,
+                roles=event.roles,
+                api_url=event.api_url,
+                link_url=event.link_url,
+                stake=event.stake,
+                since_block=event.block,
+            )
+            return MemberJoined(block=event.block, member=member)
+        case StakeAdded() | ThawRequested():
+            return MemberStaked(block=event.block, key=event.key, stake=event.stake)
+        case NodeLeft():
+            return MemberStaked(block=event.block, key=event.key, stake=0)
+        case UrlsUpdated():
+            return MemberMoved(
+                block=event.block, key=event.key, api_url=event.api_url, link_url=event.link_url
+            )
+        case _:
+            return None

@@ -1,0 +1,240 @@
+"""Feeds at one node: entries come in from attesters and peers, go out in order and at once.
+
+Every node keeps every feed of the classes on the network; anchors need them as the triggers of
+elections, service nodes as the inputs of their tokens. What a peer missed it asks for: a gap is
+asked from whoever showed it, and a frontier goes to one random peer every second.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from random import Random
+
+import msgspec
+
+from node.core.feed import (
+    FEED,
+    GAP_PATIENCE_MS,
+    MAX_ASKED,
+    ActionCheckGap,
+    AskRange,
+    DeliverEntry,
+    ForkProof,
+    ForwardEntry,
+    ReceiveEntry,
+    ReceiveFork,
+    SendFork,
+    feed_key,
+    feed_stream,
+)
+from node.ports.network import Network
+from node.protocol.frames import (
+    AnyBody,
+    FeedEntries,
+    FeedForked,
+    FeedFrontier,
+    FeedPush,
+    FeedRange,
+)
+from node.services.dispatch import Dispatch
+from node.services.metrics import Metrics
+from settlement.protocol.typed_data import Domain
+from settlement.services.engine import Effect, Engine, Performer
+from settlement.types import Address
+
+FRONTIER_PAUSE_MS = 1_000
+ASK_TIMEOUT_MS = 2_000
+MAX_FRONTIER = 256
+"""Feeds named in one frontier, at most."""
+
+Subscriber = Callable[[FeedPush], Awaitable[None]]
+
+
+class FeedService:
+    """Receives, orders, forwards and repairs feeds.
+
+    ``on_delivered`` subscribers are called for each entry in order, at least once, and must be
+    idempotent by the entry's hash.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        network: Network,
+        domain: Domain,
+        metrics: Metrics,
+        random: Random,
+    ) -> None:
+        self._engine = engine
+        self._network = network
+        self._domain = domain
+        self._metrics = metrics
+        self._random = random
+        self._subscribers: list[Subscriber] = []
+        self._gaps: dict[str, tuple[Address, str, int, Address]] = {}
+
+    def on_delivered(self, subscriber: Subscriber) -> None:
+        """Have every later entry delivered to ``subscriber``."""
+        self._subscribers.append(subscriber)
+
+    def register(self, dispatch: Dispatch) -> None:
+        """Answer for the feed frames."""
+        dispatch.on(FeedPush, self._on_push)
+        dispatch.on(FeedRange, self._on_range)
+        dispatch.on(FeedFrontier, self._on_frontier)
+        dispatch.on(FeedForked, self._on_forked)
+
+    def performers(self) -> dict[type, Performer]:
+        """The feed machine's effects."""
+        return {
+            DeliverEntry: self._deliver,
+            ForwardEntry: self._forward,
+            AskRange: self._ask,
+            SendFork: self._send_fork,
+        }
+
+    async def receive(self, push: FeedPush, peer: Address | None) -> None:
+        """Take an entry. Raises the feed machine's typed refusals (forged, forked, too far)."""
+        entry = push.entry
+        key = feed_key(entry.attester, entry.topic, entry.epoch)
+        stored = await self._stored(push)
+        event = ReceiveEntry(push=push, peer=peer, domain=self._domain, stored=stored)
+        state = (await self._engine.apply(FEED, key, event)).state
+        if state.held and peer is not None:
+            self._gaps[key] = (entry.attester, entry.topic, entry.epoch, peer)
+        else:
+            self._gaps.pop(key, None)
+
+    async def head(self, attester: Address, topic: str, epoch: int) -> FeedPush | None:
+        """The newest delivered entry of a feed."""
+        return (await self._engine.state(FEED, feed_key(attester, topic, epoch))).last
+
+    async def entries(
+        self, attester: Address, topic: str, epoch: int, first: int, limit: int
+    ) -> tuple[FeedPush, ...]:
+        """Delivered entries from ``first`` on, at most ``limit``."""
+        stream = feed_stream(attester, topic, epoch)
+        records = await self._engine.store.read_log(stream, first, limit)
+        return tuple(msgspec.json.decode(record.body, type=FeedPush) for record in records)
+
+    async def replay(self) -> None:
+        """Deliver every stored entry again to the subscribers, after a restart."""
+        for key in await self._engine.store.keys(FEED.kind):
+            state = await self._engine.state(FEED, key)
+            for position in range(0, state.next, MAX_ASKED):
+                records = await self._engine.store.read_log(f"feed/{key}", position, MAX_ASKED)
+                for record in records:
+                    await self._tell(msgspec.json.decode(record.body, type=FeedPush))
+
+    async def run(self) -> None:
+        """Repair gaps and exchange frontiers, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_gaps())
+            group.create_task(self._exchange_frontiers())
+
+    async def _stored(self, push: FeedPush) -> FeedPush | None:
+        entry = push.entry
+        found = await self.entries(entry.attester, entry.topic, entry.epoch, entry.sequence, 1)
+        return found[0] if found and found[0].entry.sequence == entry.sequence else None
+
+    async def _on_push(self, peer: Address, body: FeedPush) -> AnyBody | None:
+        await self.receive(body, peer)
+        return None
+
+    async def _on_range(self, _peer: Address, body: FeedRange) -> AnyBody | None:
+        limit = min(body.limit, MAX_ASKED)
+        found = await self.entries(body.attester, body.topic, body.epoch, body.first, limit)
+        return FeedEntries(entries=fitting(found))
+
+    async def _on_frontier(self, peer: Address, body: FeedFrontier) -> AnyBody | None:
+        """Send a peer what it lacks; what we lack shows in the frontier that we send."""
+        theirs = {(a, t, e): position for a, t, e, position in body.next_sequences}
+        for attester, topic, epoch, ours in await self._frontier():
+            first = theirs.get((attester, topic, epoch), 0)
+            if first < ours:
+                found = await self.entries(attester, topic, epoch, first, MAX_ASKED)
+                for push in found:
+                    await self._network.send(peer, push)
+        return None
+
+    async def _on_forked(self, _peer: Address, body: FeedForked) -> AnyBody | None:
+        entry = body.first.entry
+        key = feed_key(entry.attester, entry.topic, entry.epoch)
+        proof = ForkProof(first=body.first, second=body.second)
+        await self._engine.apply(FEED, key, ReceiveFork(proof=proof, domain=self._domain))
+        return None
+
+    async def _deliver(self, effect: Effect) -> None:
+        assert isinstance(effect.request, DeliverEntry)
+        self._metrics.feed_entries.inc()
+        await self._tell(effect.request.push)
+
+    async def _tell(self, push: FeedPush) -> None:
+        for subscriber in self._subscribers:
+            await subscriber(push)
+
+    async def _forward(self, effect: Effect) -> None:
+        assert isinstance(effect.request, ForwardEntry)
+        for peer in self._network.peers():
+            if peer != effect.request.came_from:
+                await self._network.send(peer, effect.request.push)
+
+    async def _ask(self, effect: Effect) -> None:
+        assert isinstance(effect.request, AskRange)
+        ask = effect.request
+        body = FeedRange(
+            attester=ask.attester,
+            topic=ask.topic,
+            epoch=ask.epoch,
+            first=ask.first,
+            limit=ask.limit,
+        )
+        reply = await self._network.request(ask.peer, body, ASK_TIMEOUT_MS)
+        if isinstance(reply, FeedEntries):
+            for push in reply.entries:
+                await self.receive(push, ask.peer)
+
+    async def _send_fork(self, effect: Effect) -> None:
+        assert isinstance(effect.request, SendFork)
+        proof = effect.request.proof
+        for peer in self._network.peers():
+            await self._network.send(peer, FeedForked(first=proof.first, second=proof.second))
+
+    async def _watch_gaps(self) -> None:
+        while True:
+            await self._engine.clock.sleep_ms(GAP_PATIENCE_MS)
+            for key, (attester, topic, epoch, peer) in tuple(self._gaps.items()):
+                event = ActionCheckGap(attester=attester, topic=topic, epoch=epoch, peer=peer)
+                state = (await self._engine.apply(FEED, key, event)).state
+                if not state.held:
+                    self._gaps.pop(key, None)
+
+    async def _exchange_frontiers(self) -> None:
+        while True:
+            await self._engine.clock.sleep_ms(FRONTIER_PAUSE_MS)
+            peers = self._network.peers()
+            if peers:
+                frontier = tuple(await self._frontier())
+                body = FeedFrontier(next_sequences=frontier)
+                await self._network.send(self._random.choice(peers), body)
+
+    async def _frontier(self) -> list[tuple[Address, str, int, int]]:
+        keys = await self._engine.store.keys(FEED.kind)
+        chosen = keys if len(keys) <= MAX_FRONTIER else self._random.sample(keys, MAX_FRONTIER)
+        frontier = []
+        for key in chosen:
+            state = await self._engine.state(FEED, key)
+            if state.last is not None:
+                entry = state.last.entry
+                frontier.append((entry.attester, entry.topic, entry.epoch, state.next))
+        return frontier
+
+
+def fitting(pushes: tuple[FeedPush, ...], limit: int = 40_000) -> tuple[FeedPush, ...]:
+    """As many entries from the front as fit a frame beside its envelope."""
+    room, count = limit, 0
+    for push in pushes:
+        room -= len(msgspec.json.encode(push))
+        if room < 0 and count:
+            break
+        count += 1
+    return pushes[:count]

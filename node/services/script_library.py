@@ -1,0 +1,88 @@
+"""Token scripts at one node: fetched by their URI, checked against the chain, parsed once.
+
+A script is trusted when three things agree: its bytes hash to what the issuer published on
+chain, its signature covers the whole document, and the account that signed it is the issuer.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from node.errors import ScriptHashWrong, ScriptSignerWrong, ServicePartMissing, TokenUnknown
+from node.ports.scripts import ScriptSource
+from node.services.chain_view import ChainView, ClassView
+from node.store.scripts import ScriptCache
+from node.tokenscript.model import TokenScript
+from node.tokenscript.parse import parse_signed
+from node.tokenscript.service import Service
+from node.tokenscript.signature import verify
+from settlement.types import Hash, TokenClass, keccak
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScript:
+    """A class's trusted script. ``file_hash`` is the one on chain; ``source`` the JavaScript of
+    the service part, ``source_hash`` its keccak256."""
+
+    token_class: TokenClass
+    file_hash: Hash
+    model: TokenScript
+    service: Service
+    source: bytes
+    source_hash: Hash
+
+
+class ScriptLibrary:
+    """Gives the trusted script of a class; loads each file once, one load at a time per file."""
+
+    def __init__(self, view: ChainView, source: ScriptSource, cache: ScriptCache) -> None:
+        self._view = view
+        self._source = source
+        self._cache = cache
+        self._loaded: dict[Hash, ClassScript] = {}
+        self._loading: dict[Hash, asyncio.Lock] = {}
+
+    async def of_class(self, class_id: Hash) -> ClassScript:
+        """The script that is published for a class now.
+
+        Raises TokenUnknown for an unregistered class, PeerUnreachable (retryable) when the file
+        cannot be fetched, ScriptHashWrong, ScriptSignerWrong, ServicePartMissing, and the
+        refusals of the parser.
+        """
+        view = self._view.classes.get(class_id)
+        if view is None or not view.script_uri:
+            problem = "its class is not registered, or has no script"
+            raise TokenUnknown(token="0x" + class_id.hex(), problem=problem)
+        async with self._loading.setdefault(view.script_hash, asyncio.Lock()):
+            if view.script_hash not in self._loaded:
+                self._loaded[view.script_hash] = await self._load(view)
+        return self._loaded[view.script_hash]
+
+    async def _load(self, view: ClassView) -> ClassScript:
+        xml = self._cache.get(view.script_hash)
+        if xml is None:
+            xml = await self._source.fetch(view.script_uri)
+            if keccak(xml) != view.script_hash:
+                raise ScriptHashWrong(uri=view.script_uri, expected=view.script_hash)
+            script = trusted_script(xml, view)
+            self._cache.put(view.script_hash, xml)
+            return script
+        return trusted_script(xml, view)
+
+
+def trusted_script(xml: bytes, view: ClassView) -> ClassScript:
+    """Verify and parse a script whose bytes have the published hash."""
+    verified = verify(xml)
+    if verified.signer != view.issuer:
+        raise ScriptSignerWrong(signer=verified.signer or b"", issuer=view.issuer)
+    model = parse_signed(verified)
+    if model.service is None:
+        raise ServicePartMissing(uri=view.script_uri)
+    source = model.service.script.source.encode()
+    return ClassScript(
+        token_class=view.token_class,
+        file_hash=view.script_hash,
+        model=model,
+        service=model.service,
+        source=source,
+        source_hash=keccak(source),
+    )
