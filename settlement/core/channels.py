@@ -1,0 +1,219 @@
+"""What the chain says about one channel, event by event.
+
+Every event carries its place on the chain, and one that is not later than the last is passed over:
+a follower that starts again from an older cursor changes nothing.
+"""
+
+from dataclasses import dataclass, replace
+
+from settlement.core.machine import Machine, Transition
+from settlement.types import ZERO_ADDRESS, Address, Uint32, Uint64, Uint96, Uint128
+
+REMEMBERED_PERIODS = 32
+"""Settled periods that a channel remembers; the hub looks back as far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The channel was debited for a period by a chunk of its anchor's pot."""
+
+    period: Uint32
+    anchor: Address
+    chunk: Uint32
+    amount: Uint128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelState:
+    """A channel as confirmed blocks tell it. All zeros before it was opened."""
+
+    signer: Address
+    owner: Address = ZERO_ADDRESS
+    anchor: Address = ZERO_ADDRESS
+    next_anchor: Address = ZERO_ADDRESS
+    next_anchor_from: Uint32 = 0
+    opened_in: Uint32 = 0
+    balance: Uint96 = 0
+    withdrawal_amount: Uint128 = 0
+    withdrawable_at: Uint64 = 0
+    settled: tuple[Settled, ...] = ()
+    block: int = -1
+    log_index: int = -1
+
+    @property
+    def exists(self) -> bool:
+        return self.owner != ZERO_ADDRESS
+
+    @property
+    def withdrawing(self) -> bool:
+        """Whether the owner asked for some of the deposit back."""
+        return self.withdrawal_amount > 0
+
+    def anchor_at(self, period: int) -> Address:
+        """The anchor that settles this channel in ``period``."""
+        if self.next_anchor != ZERO_ADDRESS and period >= self.next_anchor_from:
+            return self.next_anchor
+        return self.anchor
+
+    def settled_in(self, period: int) -> bool:
+        """Whether the channel was debited for ``period`` and not restored."""
+        return any(settled.period == period for settled in self.settled)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelEvent:
+    """The place of an event on the chain."""
+
+    block: int
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveOpened(ChannelEvent):
+    """The channel was opened with a first deposit."""
+
+    owner: Address
+    anchor: Address
+    period: Uint32
+    amount: Uint96
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveToppedUp(ChannelEvent):
+    """The deposit grew to ``balance``."""
+
+    balance: Uint96
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveAnchorChanged(ChannelEvent):
+    """Another anchor keeps the channel from a period on."""
+
+    anchor: Address
+    from_period: Uint32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveWithdrawalRequested(ChannelEvent):
+    """The owner wants ``amount`` back; zero cancels."""
+
+    amount: Uint128
+    withdrawable_at: Uint64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveWithdrawn(ChannelEvent):
+    """The withdrawal was paid out; ``balance`` stays."""
+
+    balance: Uint96
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveSettled(ChannelEvent):
+    """The channel was debited by its Statement of a period."""
+
+    period: Uint32
+    anchor: Address
+    chunk: Uint32
+    amount: Uint128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveRestored(ChannelEvent):
+    """The debits of one chunk were given back."""
+
+    period: Uint32
+    anchor: Address
+    chunk: Uint32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveDirectClaim(ChannelEvent):
+    """A node claimed ``amount`` from the channel itself."""
+
+    amount: Uint128
+
+
+def channel_key(signer: Address) -> str:
+    """The session key's address, lower-case hexadecimal without prefix."""
+    return signer.hex()
+
+
+def initial_channel(key: str) -> ChannelState:
+    """A channel that was never opened."""
+    return ChannelState(signer=Address(bytes.fromhex(key)))
+
+
+def step(state: ChannelState, event: ChannelEvent, _now_ms: int) -> Transition[ChannelState, None]:
+    """Take one event; one that was taken before changes nothing."""
+    if (event.block, event.log_index) <= (state.block, state.log_index):
+        return Transition(state=state)
+    moved = replace(_moved(state, event), block=event.block, log_index=event.log_index)
+    return Transition(state=moved)
+
+
+CHANNEL: Machine[ChannelState, ChannelEvent, None] = Machine(
+    kind="channel", state_type=ChannelState, effect_types=(), initial=initial_channel, step=step
+)
+
+
+def _moved(state: ChannelState, event: ChannelEvent) -> ChannelState:
+    match event:
+        case ContractReceiveOpened():
+            return replace(
+                state,
+                owner=event.owner,
+                anchor=event.anchor,
+                opened_in=event.period,
+                balance=event.amount,
+            )
+        case ContractReceiveToppedUp() | ContractReceiveWithdrawn():
+            moved = replace(state, balance=event.balance)
+            if isinstance(event, ContractReceiveWithdrawn):
+                return replace(moved, withdrawal_amount=0, withdrawable_at=0)
+            return moved
+        case ContractReceiveAnchorChanged():
+            return replace(
+                state,
+                anchor=state.anchor_at(event.from_period - 1),
+                next_anchor=event.anchor,
+                next_anchor_from=event.from_period,
+            )
+        case ContractReceiveWithdrawalRequested():
+            return replace(
+                state,
+                withdrawal_amount=event.amount,
+                withdrawable_at=event.withdrawable_at if event.amount else 0,
+            )
+        case ContractReceiveSettled():
+            return _settled(state, event)
+        case ContractReceiveRestored():
+            return _restored(state, event)
+        case ContractReceiveDirectClaim():
+            return replace(state, balance=max(0, state.balance - event.amount))
+        case _:
+            return state
+
+
+def _settled(state: ChannelState, event: ContractReceiveSettled) -> ChannelState:
+    entry = Settled(
+        period=event.period, anchor=event.anchor, chunk=event.chunk, amount=event.amount
+    )
+    return replace(
+        state,
+        balance=max(0, state.balance - event.amount),
+        settled=(*state.settled, entry)[-REMEMBERED_PERIODS:],
+    )
+
+
+def _restored(state: ChannelState, event: ContractReceiveRestored) -> ChannelState:
+    given_back = [
+        s
+        for s in state.settled
+        if (s.period, s.anchor, s.chunk) == (event.period, event.anchor, event.chunk)
+    ]
+    return replace(
+        state,
+        balance=state.balance + sum(s.amount for s in given_back),
+        settled=tuple(s for s in state.settled if s not in given_back),
+    )

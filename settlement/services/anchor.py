@@ -1,0 +1,199 @@
+"""The anchor's promises: acknowledge vouchers, draft Statements, take signed ones.
+
+Wiring: ``Anchor(engine=…, domain=…, key=…, directory=…, calendar=…, lease_step=…)``; it has no
+background work. Serve :meth:`Anchor.acknowledge` to service nodes and :meth:`Anchor.draft` and
+:meth:`Anchor.receive_statement` to integrations; the settler reads :meth:`Anchor.accepted`.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+from settlement.core.channels import ChannelState
+from settlement.core.ledger import (
+    LEDGER,
+    AcceptedStatement,
+    ActionDraft,
+    ActionLimit,
+    ContractReceiveDeposit,
+    LedgerState,
+    ReceiveStatement,
+    ReceiveVoucher,
+    ledger_key,
+)
+from settlement.core.periods import Phase
+from settlement.core.refusals import ChannelWrongAnchor, PeriodClosed, VoucherWrongDomain
+from settlement.core.statements import StatementDraft
+from settlement.protocol.signed import (
+    Signed,
+    SignedAcknowledgement,
+    SignedStatement,
+    SignedVoucher,
+)
+from settlement.protocol.signing import SigningKey
+from settlement.protocol.typed_data import Domain
+from settlement.services.calendar import Calendar
+from settlement.services.directory import ChannelDirectory
+from settlement.services.engine import Engine
+from settlement.types import Address
+
+LONGEST_LOOK_BACK = 31
+"""Earlier periods whose leases may still stand against a deposit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelStatement:
+    """An accepted Statement and whose channel it debits."""
+
+    signer: Address
+    statement: AcceptedStatement
+
+
+def require_voucher_signer(domain: Domain, voucher: SignedVoucher) -> None:
+    """Raise VoucherWrongDomain unless the voucher's own signer signed it in ``domain``;
+    SignatureInvalid where the signature is malformed or malleable."""
+    recovered = voucher.signer(domain)
+    if recovered != voucher.message.signer:
+        raise VoucherWrongDomain(
+            signer=voucher.message.signer,
+            recovered=recovered,
+            chain_id=domain.chain_id,
+            hub=domain.hub,
+        )
+
+
+class Anchor:
+    """Keeps the channels that chose this node's key as their anchor."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        domain: Domain,
+        key: SigningKey,
+        directory: ChannelDirectory,
+        calendar: Calendar,
+        lease_step: int,
+    ) -> None:
+        self._engine = engine
+        self._domain = domain
+        self._key = key
+        self._directory = directory
+        self._calendar = calendar
+        self._lease_step = lease_step
+        self._locks: WeakValueDictionary[Address, asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    def address(self) -> Address:
+        """This anchor's key."""
+        return self._key.address
+
+    async def acknowledge(self, voucher: SignedVoucher) -> SignedAcknowledgement:
+        """Acknowledge a voucher and lease what the deposit allows; durable before it is signed.
+
+        Raises VoucherWrongDomain, SignatureInvalid, ChannelUnknown, ChannelWrongAnchor,
+        PeriodClosed, StoreFailed.
+        """
+        message = voucher.message
+        require_voucher_signer(self._domain, voucher)
+        await self._require_ours(message.signer, message.period)
+        await self._require_phase(message.period, Phase.OPEN, Phase.GRACE)
+        async with self._locks.setdefault(message.signer, asyncio.Lock()):
+            await self._refresh_deposit(message.signer, message.period)
+            moved = await self._engine.apply(
+                LEDGER,
+                ledger_key(message.signer, message.period),
+                ReceiveVoucher(voucher=voucher, lease_step=self._lease_step),
+            )
+        granted = moved.state.acknowledgement(message.node, message.token_class)
+        return Signed.by(self._key, self._domain, granted)
+
+    async def draft(self, signer: Address, period: int) -> StatementDraft:
+        """What the integration is asked to sign for a period; amount 0 where nothing is owed.
+
+        Remembered before it is handed out. Raises ChannelUnknown, ChannelWrongAnchor.
+        """
+        await self._require_ours(signer, period)
+        moved = await self._engine.apply(
+            LEDGER, ledger_key(signer, period), ActionDraft(anchor=self.address)
+        )
+        return moved.state.drafts[-1]
+
+    async def receive_statement(self, statement: SignedStatement) -> AcceptedStatement:
+        """Take an integration's Statement; the signature names the channel.
+
+        Raises SignatureInvalid, ChannelUnknown (a forged signature recovers to nobody),
+        ChannelWrongAnchor, PeriodClosed (its settle window is over), and the StatementErrors.
+        """
+        signer = statement.signer(self._domain)
+        message = statement.message
+        await self._require_ours(signer, message.period)
+        await self._require_phase(message.period, Phase.OPEN, Phase.GRACE, Phase.SETTLING)
+        event = ReceiveStatement(anchor=self.address, statement=statement)
+        moved = await self._engine.apply(LEDGER, ledger_key(signer, message.period), event)
+        assert moved.state.statement is not None
+        return moved.state.statement
+
+    async def ledger(self, signer: Address, period: int) -> LedgerState:
+        """The ledger of one channel-period, as it stands."""
+        return await self._engine.state(LEDGER, ledger_key(signer, period))
+
+    async def accepted(self, period: int) -> tuple[ChannelStatement, ...]:
+        """Every accepted Statement of a period, by signer: what the settler sends to the hub."""
+        found: list[ChannelStatement] = []
+        for key in await self._engine.store.keys(LEDGER.kind):
+            if not key.endswith(f"/{period}"):
+                continue
+            state = await self._engine.state(LEDGER, key)
+            if state.statement is not None:
+                found.append(ChannelStatement(signer=state.signer, statement=state.statement))
+        return tuple(found)
+
+    async def _require_ours(self, signer: Address, period: int) -> ChannelState:
+        channel = await self._directory.channel(signer)
+        expected = channel.anchor_at(period)
+        if expected != self.address:
+            raise ChannelWrongAnchor(expected=expected, period=period)
+        return channel
+
+    async def _require_phase(self, period: int, *phases: Phase) -> None:
+        now = await self._calendar.seconds()
+        phase = (await self._calendar.windows(period)).phase_at(now)
+        if phase not in phases:
+            current = await self._calendar.period()
+            raise PeriodClosed(period=period, current=current, phase=phase.value)
+
+    async def _refresh_deposit(self, signer: Address, period: int) -> None:
+        """Tell the ledger of ``period`` what no other period has a claim on."""
+        claimed = await self._claimed_before(signer, period)
+        channel = await self._directory.channel(signer)
+        deposit = max(0, channel.balance - claimed)
+        state = await self.ledger(signer, period)
+        if (state.deposit, state.reserved) != (deposit, channel.withdrawal_amount):
+            event = ContractReceiveDeposit(deposit=deposit, reserved=channel.withdrawal_amount)
+            await self._engine.apply(LEDGER, ledger_key(signer, period), event)
+
+    async def _claimed_before(self, signer: Address, period: int) -> int:
+        """What earlier periods may still be debited; their leases are bounded first, so that it
+        cannot grow afterwards. A period that another anchor keeps may claim everything."""
+        channel = await self._directory.channel(signer)
+        now = await self._calendar.seconds()
+        claimed = 0
+        for earlier in range(
+            period - 1, max(channel.opened_in, period - LONGEST_LOOK_BACK) - 1, -1
+        ):
+            windows = await self._calendar.windows(earlier)
+            if windows.direct_until <= now:
+                break
+            if channel.settled_in(earlier):
+                continue
+            if channel.anchor_at(earlier) != self.address:
+                return channel.balance
+            state = await self.ledger(signer, earlier)
+            if state.limit is None:
+                limit = ActionLimit(headroom=self._lease_step)
+                moved = await self._engine.apply(LEDGER, ledger_key(signer, earlier), limit)
+                state = moved.state
+            assert state.limit is not None
+            claimed += state.limit if now < windows.settle_from else state.leased
+        return claimed
