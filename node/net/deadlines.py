@@ -14,8 +14,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion10, StreamReader, web
+from aiohttp.typedefs import Handler
 
+_SERVER = "smart-layer"
 _HEADER_END = b"\r\n\r\n"
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
@@ -164,7 +166,8 @@ class DeadlineHandler(web.RequestHandler):
         """Answer a client's mistake without a traceback in our log; our own keep theirs."""
         if status >= 500:
             return super().handle_error(request, status, exc, message)
-        response = web.Response(status=status, text="The request cannot be read.\n")
+        named = {"Server": _SERVER}
+        response = web.Response(status=status, text="The request cannot be read.\n", headers=named)
         response.force_close()
         return response
 
@@ -206,6 +209,19 @@ class DeadlineHandler(web.RequestHandler):
             transport.abort()
 
 
+async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
+    """Say who answers, not which version of which library."""
+    response.headers["Server"] = _SERVER
+
+
+@web.middleware
+async def _refuse_old_http(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """aiohttp takes a line without a version for HTTP/0.9 and serves it; proxies disagree."""
+    if request.version < HttpVersion10:
+        raise web.HTTPBadRequest(text="HTTP/1.1 is spoken here.\n")
+    return await handler(request)
+
+
 @asynccontextmanager
 async def serve(
     app: web.Application,
@@ -219,6 +235,8 @@ async def serve(
     On leaving, no connection is accepted any more, requests under way get ``shutdown_ms``, and
     every connection is closed. Raises OSError when the address cannot be bound.
     """
+    app.on_response_prepare.append(_name_server)
+    app.middlewares.insert(0, _refuse_old_http)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=limits.shutdown_ms / 1000)
     await runner.setup()
     try:
