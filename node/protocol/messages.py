@@ -43,7 +43,7 @@ class Answer(TypedMessage):
     """Service node to integration: what it answered, from which state, and what it charged.
 
     Also the receipt. ``result_hash`` is keccak256 of the canonical JSON of the result;
-    ``charged`` is the lane's total after this call.
+    ``charged`` is the price of this one call.
     """
 
     node: Address
