@@ -62,9 +62,7 @@ def compile_all() -> dict[str, dict[str, Any]]:
     sources = sorted(path for path in CONTRACTS.rglob("*.sol") if ".cache" not in path.parts)
     request = {
         "language": "Solidity",
-        "sources": {
-            str(path.relative_to(ROOT)): {"content": path.read_text()} for path in sources
-        },
+        "sources": {str(path.relative_to(ROOT)): {"content": path.read_text()} for path in sources},
         "settings": SETTINGS,
     }
     answer = run_compiler(request)
@@ -81,9 +79,9 @@ def compile_all() -> dict[str, dict[str, Any]]:
 
 def run_compiler(request: dict[str, Any]) -> dict[str, Any]:
     """Standard JSON in, standard JSON out."""
+    folders = ["--base-path", str(ROOT), "--include-path", str(ROOT / "node_modules")]
     completed = subprocess.run(
-        [str(COMPILER), "--standard-json", "--base-path", str(ROOT)]
-        + ["--include-path", str(ROOT / "node_modules")],
+        [str(COMPILER), "--standard-json", *folders],
         input=json.dumps(request),
         capture_output=True,
         text=True,

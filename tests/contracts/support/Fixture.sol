@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.26;
+
+import {SmartTicket} from "../../../contracts/examples/SmartTicket.sol";
+import {Parameters} from "../../../contracts/governance/Parameters.sol";
+import {ChannelHub} from "../../../contracts/hub/ChannelHub.sol";
+import {IChannelHub} from "../../../contracts/interfaces/IChannelHub.sol";
+import {IParameters} from "../../../contracts/interfaces/IParameters.sol";
+import {ISmartLayerMessages} from "../../../contracts/interfaces/ISmartLayerMessages.sol";
+import {MessageHashesLens} from "../../../contracts/libraries/MessageHashesLens.sol";
+import {IssuerRegistry} from "../../../contracts/registry/IssuerRegistry.sol";
+import {NodeRegistry} from "../../../contracts/registry/NodeRegistry.sol";
+import {RentVault} from "../../../contracts/rent/RentVault.sol";
+import {ServiceToken} from "../../../contracts/tokens/ServiceToken.sol";
+import {StakeToken} from "../../../contracts/tokens/StakeToken.sol";
+import {Test} from "./Vm.sol";
+
+/// @dev A whole deployment with the design's own windows, and what the actors do in it.
+abstract contract Fixture is Test {
+    uint32 internal constant PERIOD = 30 days;
+    uint64 internal constant GENESIS = 1_700_000_000;
+    uint128 internal constant SERVICE_STAKE = 1_000e18;
+    uint128 internal constant ANCHOR_STAKE = 10_000e18;
+    uint128 internal constant RENT_PRICE = 1e15;
+
+    address internal constant OWNER = address(0xA11CE);
+    address internal constant TREASURY = address(0x7EA5);
+    address internal constant OPERATOR = address(0x0BE4A704);
+    address internal constant PAYER = address(0xBA1);
+    address internal constant AIRLINE = address(0xA14);
+    address internal constant ISSUER_PAYOUT = address(0x155);
+    address internal constant STRANGER = address(0x57);
+
+    uint256 internal constant ANCHOR_SECRET = 0xA1;
+    uint256 internal constant OTHER_ANCHOR_SECRET = 0xA2;
+    uint256 internal constant NODE_SECRET = 0xB1;
+    uint256 internal constant SESSION_SECRET = 0xC1;
+
+    StakeToken internal stake;
+    ServiceToken internal service;
+    Parameters internal parameters;
+    NodeRegistry internal registry;
+    IssuerRegistry internal issuers;
+    RentVault internal vault;
+    ChannelHub internal hub;
+    MessageHashesLens internal lens;
+    SmartTicket internal ticket;
+    bytes32 internal ticketClass;
+
+    address internal anchor;
+    address internal otherAnchor;
+    address internal node;
+    address internal session;
+
+    function terms() internal pure returns (IParameters.Terms memory) {
+        return IParameters.Terms({
+            acknowledgementGrace: 24 hours,
+            settleDeadline: 72 hours,
+            challengeWindow: 72 hours,
+            directClaimWindow: 7 days,
+            withdrawalDelay: 14 days,
+            thawTime: 28 days,
+            rentGrace: 10 days,
+            protocolShare: 250,
+            anchorShare: 500,
+            maximumIssuerShare: 3_000,
+            burnShare: 4_000,
+            bondRatio: 1_000,
+            treasury: TREASURY,
+            minimumServiceStake: SERVICE_STAKE,
+            minimumAnchorStake: ANCHOR_STAKE,
+            rentPrice: RENT_PRICE
+        });
+    }
+
+    function deploy() internal {
+        vm.warp(GENESIS + 1);
+        stake = new StakeToken(OWNER, 1e26);
+        service = new ServiceToken(OWNER, OWNER, 1e27, 300);
+        parameters = new Parameters(OWNER, GENESIS, PERIOD, terms());
+        registry = new NodeRegistry(OWNER, stake, parameters);
+        issuers = new IssuerRegistry(parameters);
+        vault = new RentVault(service, parameters, issuers);
+        hub = new ChannelHub(service, parameters, registry, issuers);
+        lens = new MessageHashesLens();
+        vm.prank(OWNER);
+        registry.setHub(address(hub));
+        fund(OPERATOR);
+        fund(PAYER);
+        fund(AIRLINE);
+        anchor = vm.addr(ANCHOR_SECRET);
+        otherAnchor = vm.addr(OTHER_ANCHOR_SECRET);
+        node = vm.addr(NODE_SECRET);
+        session = vm.addr(SESSION_SECRET);
+    }
+
+    /// @dev Two anchors, one service node, one ticket class with a share of 10 %.
+    function populate() internal {
+        registerNode(ANCHOR_SECRET, 2, ANCHOR_STAKE);
+        registerNode(OTHER_ANCHOR_SECRET, 3, ANCHOR_STAKE);
+        registerNode(NODE_SECRET, 1, SERVICE_STAKE);
+        ticket = new SmartTicket(AIRLINE);
+        vm.prank(AIRLINE);
+        ticketClass =
+            issuers.registerClass(address(ticket), ISSUER_PAYOUT, 1_000, "ipfs://ticket", bytes32("script"));
+    }
+
+    function fund(address account) internal {
+        vm.startPrank(OWNER);
+        stake.transfer(account, 1e24);
+        service.transfer(account, 1e24);
+        vm.stopPrank();
+        vm.startPrank(account);
+        stake.approve(address(registry), type(uint256).max);
+        service.approve(address(hub), type(uint256).max);
+        service.approve(address(vault), type(uint256).max);
+        vm.stopPrank();
+    }
+
+    function payoutOf(address key) internal pure returns (address) {
+        return address(uint160(uint256(keccak256(abi.encode("payout", key)))));
+    }
+
+    function keyProof(uint256 secret, address operator) internal view returns (bytes memory) {
+        bytes32 digest =
+            lens.hashKeyProof(address(hub), ISmartLayerMessages.KeyProof(operator, vm.addr(secret)));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(secret, digest);
+        return abi.encodePacked(r, s, v);
+    }
+
+    function registerNode(uint256 secret, uint8 roles, uint128 amount) internal returns (address key) {
+        key = vm.addr(secret);
+        bytes memory proof = keyProof(secret, OPERATOR);
+        vm.prank(OPERATOR);
+        registry.register(key, payoutOf(key), roles, "http://api", "ws://link", amount, proof);
+    }
+
+    function openChannel(uint256 secret, address anchor_, uint96 amount) internal returns (address signer) {
+        signer = vm.addr(secret);
+        vm.prank(PAYER);
+        hub.open(signer, PAYER, anchor_, amount);
+    }
+
+    function statement(uint256 secret, address anchor_, uint32 period, uint128 amount)
+        internal
+        view
+        returns (IChannelHub.StatementRow memory)
+    {
+        return statement(secret, anchor_, period, amount, keccak256(abi.encode(secret, period)));
+    }
+
+    function statement(uint256 secret, address anchor_, uint32 period, uint128 amount, bytes32 root)
+        internal
+        view
+        returns (IChannelHub.StatementRow memory)
+    {
+        bytes32 digest = lens.hashStatement(
+            address(hub), ISmartLayerMessages.Statement(anchor_, period, amount, root)
+        );
+        (bytes32 r, bytes32 vs) = vm.signCompact(secret, digest);
+        return IChannelHub.StatementRow(amount, root, r, vs);
+    }
+
+    function rowsOf(IChannelHub.StatementRow memory row)
+        internal
+        pure
+        returns (IChannelHub.StatementRow[] memory rows)
+    {
+        rows = new IChannelHub.StatementRow[](1);
+        rows[0] = row;
+    }
+
+    function directClaim(
+        uint256 payerSecret,
+        uint256 anchorSecret,
+        address node_,
+        uint32 period,
+        bytes32 tokenClass,
+        uint128 cumulative,
+        uint128 leaseCap
+    ) internal view returns (IChannelHub.DirectClaimRow memory row) {
+        row.signer = vm.addr(payerSecret);
+        (row.tokenClass, row.cumulative, row.acknowledged, row.leaseCap) =
+        (tokenClass, cumulative, leaseCap / 2, leaseCap);
+        bytes32 digest = lens.hashVoucher(
+            address(hub), ISmartLayerMessages.Voucher(row.signer, period, node_, tokenClass, cumulative)
+        );
+        (row.voucherR, row.voucherVs) = vm.signCompact(payerSecret, digest);
+        digest = lens.hashAcknowledgement(
+            address(hub),
+            ISmartLayerMessages.Acknowledgement(row.signer, period, node_, tokenClass, leaseCap / 2, leaseCap)
+        );
+        (row.acknowledgementR, row.acknowledgementVs) = vm.signCompact(anchorSecret, digest);
+    }
+
+    function claimsOf(IChannelHub.DirectClaimRow memory row)
+        internal
+        pure
+        returns (IChannelHub.DirectClaimRow[] memory rows)
+    {
+        rows = new IChannelHub.DirectClaimRow[](1);
+        rows[0] = row;
+    }
+
+    function toPeriod(uint32 period) internal {
+        vm.warp(parameters.windowsOf(period).opensAt);
+    }
+
+    function toSettle(uint32 period) internal {
+        vm.warp(parameters.windowsOf(period).settleFrom);
+    }
+
+    function toDirect(uint32 period) internal {
+        vm.warp(parameters.windowsOf(period).settleUntil);
+    }
+}
