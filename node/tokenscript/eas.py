@@ -25,6 +25,7 @@ from node.tokenscript.eas_types import (
     Form,
     digest_of,
     forms_of,
+    newer_uid_of,
     uid_of,
 )
 from node.tokenscript.signature import DigestSigner
@@ -36,12 +37,18 @@ from settlement.types import Address, Hash, Signature
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EasAttestation:
-    """A genuine off-chain attestation. Times are in seconds; ``expiration`` 0 is never."""
+    """A genuine off-chain attestation. Times are in seconds; ``expiration`` 0 is never.
+
+    ``uid`` is the same for the same contents, whoever wrote the package; with the attester it
+    tells one attestation from another. ``published_uid`` is the UID that the package carries,
+    under which a revocation would be filed.
+    """
 
     domain: EasDomain
     contents: EasContents
     form: Form
     uid: Hash
+    published_uid: Hash
     attester: Address
     signature: Signature
 
@@ -82,7 +89,7 @@ class EasAttestation:
     def _verified(cls, claim: eas_json.Claim) -> Self:
         contents = claim.contents
         uid = uid_of(contents)
-        if claim.uid != uid:
+        if claim.uid not in {uid, newer_uid_of(contents)}:
             raise AttestationForged(problem="its UID is not that of its contents")
         for form in forms_of(contents.version, claim.primary_type, claim.members):
             try:
@@ -97,6 +104,7 @@ class EasAttestation:
                     contents=contents,
                     form=form,
                     uid=uid,
+                    published_uid=claim.uid,
                     attester=attester,
                     signature=claim.signature,
                 )
@@ -105,14 +113,20 @@ class EasAttestation:
     def to_json(self) -> dict[str, Json]:
         """The SDK's JSON form; ``from_json`` of it is equal to this."""
         return eas_json.write_package(
-            self.domain, self.contents, self.form, self.uid, self.attester, self.signature
+            self.domain, self.contents, self.form, self.published_uid, self.attester, self.signature
         )
 
-    def require(self, *, schema: Hash, attester: Address, now: int) -> None:
+    def require(
+        self, *, schema: Hash, attester: Address, now: int, chain_id: int | None = None
+    ) -> None:
         """Raise unless it is of this schema, by this attester and valid at ``now`` (seconds).
 
-        Raises AttestationWrongSchema, AttestationWrongAttester or AttestationExpired.
+        With ``chain_id``, its domain must be on that chain, so that one made for a test network
+        is worth nothing elsewhere. Raises AttestationWrongSchema, AttestationWrongAttester,
+        AttestationExpired or AttestationForged.
         """
+        if chain_id is not None and self.domain.chain_id != chain_id:
+            raise AttestationForged(problem=f"it was made for chain {self.domain.chain_id}")
         if self.schema != schema:
             raise AttestationWrongSchema(found=self.schema, expected=schema)
         if self.attester != attester:
@@ -161,6 +175,7 @@ def sign_offchain(
         contents=contents,
         form=form,
         uid=uid_of(contents),
+        published_uid=uid_of(contents),
         attester=recover_digest(digest, signature, "attestation"),
         signature=signature,
     )

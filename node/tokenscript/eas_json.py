@@ -55,7 +55,7 @@ def read_package(package: str | bytes | Mapping[str, Json]) -> Claim:
     if domain.get("name") != DOMAIN_NAME:
         raise _bad("sig.domain.name", f"expected {DOMAIN_NAME!r}")
     version = _version(sig, message)
-    primary_type = sig.get("primaryType")
+    primary_type, members = _signed_type(sig)
     return Claim(
         domain=EasDomain(
             version=_text(domain.get("version"), "sig.domain.version"),
@@ -63,8 +63,8 @@ def read_package(package: str | bytes | Mapping[str, Json]) -> Claim:
             contract=_address(domain.get("verifyingContract"), "sig.domain.verifyingContract"),
         ),
         contents=_contents(message, version),
-        primary_type=_text(primary_type, "sig.primaryType") if primary_type is not None else None,
-        members=_members(sig.get("types"), primary_type),
+        primary_type=primary_type,
+        members=members,
         uid=_hash(sig.get("uid"), "sig.uid"),
         signer=_address(package.get("signer"), "signer"),
         signature=_signature(signature.get("r"), signature.get("s"), signature.get("v")),
@@ -216,14 +216,27 @@ def _version(sig: Mapping[str, Json], message: Mapping[str, Json]) -> int:
     return versions.pop()
 
 
-def _members(types: Json, primary_type: Json) -> tuple[tuple[str, str], ...] | None:
-    if types is None:
-        return None
-    items = _object(types, "sig.types").get(str(primary_type))
+def _signed_type(
+    sig: Mapping[str, Json],
+) -> tuple[str | None, tuple[tuple[str, str], ...] | None]:
+    """The struct's name and members. Where ``types`` holds one struct, that one was signed,
+    whatever ``primaryType`` says: an early SDK wrote "Attestation" beside the type Attest."""
+    named = sig.get("primaryType")
+    name = None if named is None else _text(named, "sig.primaryType")
+    if sig.get("types") is None:
+        return name, None
+    types = {
+        key: value
+        for key, value in _object(sig["types"], "sig.types").items()
+        if key != "EIP712Domain"
+    }
+    if len(types) != 1:
+        raise _bad("sig.types", "expected one struct")
+    signed, items = types.popitem()
     if not isinstance(items, list) or len(items) > 16:
         raise _bad("sig.types", "the signed members are missing")
     members = [_object(item, "sig.types") for item in items]
-    return tuple(
+    return signed, tuple(
         (_text(one.get("name"), "sig.types"), _text(one.get("type"), "sig.types"))
         for one in members
     )

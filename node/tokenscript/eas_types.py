@@ -1,7 +1,8 @@
 """What an off-chain attestation signs, by version, and how its UID is made.
 
-Versions differ in the members that they sign. Version 0 was signed in three ways over the years;
-which one is told by the package's own types, or found by trying.
+Versions differ in the members that they sign. Version 0 was signed under two names over the
+years; which one is told by the package's own types, or found by trying. UIDs were made in two
+ways: with the schema as its hexadecimal text, later as its 32 bytes.
 """
 
 from dataclasses import dataclass
@@ -78,7 +79,6 @@ class Form:
 
 FORMS: dict[int, tuple[Form, ...]] = {
     0: (
-        Form(primary_type="Attestation", members=("version", *_PLAIN)),
         Form(primary_type="Attestation", members=_PLAIN),
         Form(primary_type="Attest", members=_PLAIN),
     ),
@@ -111,10 +111,22 @@ def digest_of(domain: EasDomain, contents: EasContents, form: Form) -> Hash:
 
 
 def uid_of(contents: EasContents) -> Hash:
-    """keccak256 over the packed contents; the schema goes in as its hexadecimal text."""
+    """keccak256 over the packed contents, the schema as hexadecimal text.
+
+    It covers neither the attester nor the domain: two attesters of the same contents share it.
+    """
+    return _packed_hash(contents, b"0x" + contents.schema.hex().encode())
+
+
+def newer_uid_of(contents: EasContents) -> Hash:
+    """The UID as newer SDKs make it, the schema as 32 bytes."""
+    return _packed_hash(contents, contents.schema)
+
+
+def _packed_hash(contents: EasContents, schema: bytes) -> Hash:
     packed = [
         contents.version.to_bytes(2, "big") if contents.version else b"",
-        b"0x" + contents.schema.hex().encode(),
+        schema,
         contents.recipient,
         ZERO_ADDRESS,
         contents.time.to_bytes(8, "big"),
