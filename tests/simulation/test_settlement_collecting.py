@@ -1,0 +1,439 @@
+"""Service node and anchor together: paid requests, acknowledgements, refusals, lost processes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from settlement.core.lane import Charge
+from settlement.core.refusals import (
+    ChannelUnknown,
+    ChannelWithdrawing,
+    ChannelWrongAnchor,
+    ExposureReached,
+    PeriodClosed,
+    PriceMismatch,
+    StatementUnknown,
+    VoucherBelowLast,
+    VoucherTooLow,
+    VoucherWrongClass,
+    VoucherWrongDomain,
+    VoucherWrongNode,
+    VoucherWrongPeriod,
+)
+from settlement.errors import SignatureInvalid, StoreFailed
+from settlement.ports.chain_events import (
+    ChainEvent,
+    ChannelOpened,
+    ChannelToppedUp,
+    StatementsAccepted,
+    StatementsRestored,
+    WithdrawalRequested,
+    Withdrawn,
+)
+from settlement.ports.chain_records import AcceptedRow
+from settlement.ports.clock import VirtualClock
+from settlement.ports.memory_chain import MemoryChain
+from settlement.ports.peers import DirectAcknowledgements
+from settlement.ports.store import MemoryStore
+from settlement.protocol.messages import Voucher
+from settlement.protocol.signed import Signed, SignedVoucher
+from settlement.protocol.signing import HALF_ORDER, SigningKey
+from settlement.protocol.typed_data import Domain
+from settlement.services.anchor import Anchor
+from settlement.services.calendar import Calendar
+from settlement.services.collector import Collector, CollectorTerms
+from settlement.services.directory import ChannelDirectory
+from settlement.services.engine import Engine
+from settlement.types import ZERO_HASH, Address, Hash, Signature, keccak
+
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+HUB = Address(b"hub of the test chain"[:20])
+DOMAIN = Domain.of(31_337, HUB)
+CLASS = keccak(b"tickets")
+PAYER = SigningKey(keccak(b"integration"))
+NODE = SigningKey(keccak(b"service node"))
+ANCHOR = SigningKey(keccak(b"anchor"))
+OWNER = Address(b"o" * 20)
+COIN = 10**18
+DAY = 86_400
+
+
+class World:
+    """One chain, one anchor, one service node, each with its own store."""
+
+    def __init__(self, exposure_limit: int = 10 * COIN) -> None:
+        self.clock = VirtualClock()
+        self.chain = MemoryChain()
+        self.node_store = MemoryStore()
+        self.anchor_store = MemoryStore()
+        self.exposure_limit = exposure_limit
+        self.acknowledgements = DirectAcknowledgements()
+        self.log_index = 0
+        self.boot()
+
+    def boot(self) -> None:
+        """(Re)start every process; only the stores survive."""
+        self.calendar = Calendar(self.chain)
+        self.node_engine = Engine(self.node_store, self.clock)
+        self.anchor_engine = Engine(self.anchor_store, self.clock)
+        self.directories = [
+            ChannelDirectory(self.node_engine),
+            ChannelDirectory(self.anchor_engine),
+        ]
+        self.anchor = Anchor(
+            engine=self.anchor_engine,
+            domain=DOMAIN,
+            key=ANCHOR,
+            directory=self.directories[1],
+            calendar=self.calendar,
+            lease_step=5 * COIN,
+        )
+        self.acknowledgements.anchors[ANCHOR.address] = self.anchor.acknowledge
+        self.collector = Collector(
+            engine=self.node_engine,
+            domain=DOMAIN,
+            node=NODE.address,
+            directory=self.directories[0],
+            calendar=self.calendar,
+            anchors=self.acknowledgements,
+            terms=CollectorTerms(exposure_limit=self.exposure_limit),
+        )
+
+    async def happens(self, *events: ChainEvent, seconds: int = 12) -> None:
+        block = self.chain.mine(*events, seconds=seconds)
+        self.calendar.observe(block)
+        found = await self.chain.events(block.number, block.number, frozenset())
+        for directory in self.directories:
+            await directory.receive(found)
+
+    async def open_channel(self, amount: int = 1_000 * COIN) -> None:
+        await self.happens(
+            ChannelOpened(
+                signer=PAYER.address,
+                owner=OWNER,
+                anchor=ANCHOR.address,
+                period=0,
+                amount=amount,
+            )
+        )
+
+    async def pay(self, cumulative: int, price: int, name: str, answer: bytes = b"ok") -> Charge:
+        admission = await self.collector.admit(
+            voucher(cumulative), token_class=CLASS, price=price, request_id=keccak(name.encode())
+        )
+        return await self.collector.charge(admission, answer)
+
+
+def voucher(cumulative: int, period: int = 0) -> SignedVoucher:
+    message = Voucher(
+        signer=PAYER.address,
+        period=period,
+        node=NODE.address,
+        token_class=CLASS,
+        cumulative=cumulative,
+    )
+    return Signed.by(PAYER, DOMAIN, message)
+
+
+@asynccontextmanager
+async def running(world: World) -> AsyncIterator[World]:
+    async with world.collector:
+        yield world
+
+
+async def test_sixty_four_requests_at_once_are_all_served_and_charged_once() -> None:
+    world = World(exposure_limit=100 * COIN)
+    await world.open_channel()
+    charges = await asyncio.gather(
+        *(world.pay((n + 1) * COIN, COIN, f"request {n}") for n in reversed(range(64)))
+    )
+    assert sorted(charge.charged for charge in charges) == [n * COIN for n in range(1, 65)]
+    lane = await world.collector.lane(voucher(0).message)
+    assert lane.charged == lane.highest == 64 * COIN
+    assert [c.charged for c in await world.collector.charges(lane)] == [
+        n * COIN for n in range(1, 65)
+    ]
+
+
+async def test_a_lost_answer_is_given_again_and_not_charged_again() -> None:
+    world = World()
+    await world.open_channel()
+    first = await world.pay(COIN, COIN, "lost", answer=b"the first answer")
+    world.boot()
+    again = await world.collector.admit(
+        voucher(COIN), token_class=CLASS, price=COIN, request_id=keccak(b"lost")
+    )
+    assert again.earlier == first
+    assert (await world.collector.charge(again, b"another answer")).answer == b"the first answer"
+    assert (await world.collector.lane(voucher(0).message)).charged == COIN
+
+
+async def test_the_same_request_twice_at_once_is_charged_once() -> None:
+    world = World()
+    await world.open_channel()
+    one, two = await asyncio.gather(
+        world.pay(5 * COIN, COIN, "twin", answer=b"one"),
+        world.pay(5 * COIN, COIN, "twin", answer=b"two"),
+    )
+    assert one == two
+    assert (await world.collector.lane(voucher(0).message)).charged == COIN
+
+
+async def test_a_request_id_older_than_the_lane_remembers_is_still_charged_once() -> None:
+    world = World(exposure_limit=10**6 * COIN)
+    await world.open_channel()
+    first = await world.pay(1_000 * COIN, COIN, "old", answer=b"old")
+    for number in range(300):
+        await world.pay(1_000 * COIN, COIN, f"filler {number}")
+    again = await world.pay(1_000 * COIN, COIN, "old", answer=b"new")
+    assert again == first
+    # Even beside a fresh voucher, which is not looked up first: the index decides.
+    assert await world.pay(1_001 * COIN, COIN, "old", answer=b"new") == first
+    assert (await world.collector.lane(voucher(0).message)).charged == 301 * COIN
+
+
+async def test_nothing_is_charged_when_the_disk_refuses() -> None:
+    world = World()
+    await world.open_channel()
+    world.node_store.fail_next_commit = StoreFailed(problem="disk full")
+    with pytest.raises(StoreFailed):
+        await world.pay(COIN, COIN, "refused")
+    assert (await world.collector.lane(voucher(0).message)).charged == 0
+    assert (await world.pay(COIN, COIN, "refused")).charged == COIN
+
+
+async def test_the_anchor_acknowledges_in_the_background() -> None:
+    world = World()
+    await world.open_channel()
+    async with running(world):
+        await world.pay(2 * COIN, 2 * COIN, "one")
+        await world.clock.advance_ms(10)
+    lane = await world.collector.lane(voucher(0).message)
+    assert lane.acknowledged == 2 * COIN
+    assert lane.lease_cap > 2 * COIN
+    assert lane.best_acknowledgement is not None
+    lane.best_acknowledgement.require(DOMAIN, ANCHOR.address)
+
+
+async def test_service_goes_on_as_leases_grow_and_never_beyond_the_deposit() -> None:
+    world = World(exposure_limit=10 * COIN)
+    await world.open_channel(amount=100 * COIN)
+    paid = 0
+    async with running(world):
+        for number in range(300):
+            try:
+                await world.pay((paid + 1) * COIN, COIN, f"request {number}")
+                paid += 1
+            except ExposureReached:
+                pass
+            await world.clock.advance_ms(3_000)
+    ledger = await world.anchor.ledger(PAYER.address, 0)
+    assert ledger.leased <= 100 * COIN
+    assert 100 <= paid <= 110
+
+
+async def test_while_the_anchor_is_away_service_stops_at_the_limit_and_then_resumes() -> None:
+    world = World(exposure_limit=10 * COIN)
+    await world.open_channel()
+    world.acknowledgements.unreachable.add(ANCHOR.address)
+    async with running(world):
+        for number in range(10):
+            await world.pay((number + 1) * COIN, COIN, f"request {number}")
+        with pytest.raises(ExposureReached):
+            await world.pay(11 * COIN, COIN, "one too many")
+        world.acknowledgements.unreachable.clear()
+        await world.clock.advance_ms(3_000)
+        await world.pay(11 * COIN, COIN, "one too many")
+
+
+async def test_a_restarted_node_asks_for_what_is_still_unacknowledged() -> None:
+    world = World()
+    await world.open_channel()
+    await world.pay(COIN, COIN, "before the crash")
+    world.boot()
+    async with running(world):
+        await world.clock.advance_ms(10)
+    assert (await world.collector.lane(voucher(0).message)).acknowledged == COIN
+
+
+async def test_a_voucher_that_promises_too_little_is_refused_before_any_work() -> None:
+    world = World()
+    await world.open_channel()
+    await world.pay(2 * COIN, 2 * COIN, "first")
+    with pytest.raises(VoucherTooLow):
+        await world.pay(2 * COIN, COIN, "second")
+    with pytest.raises(VoucherBelowLast):
+        await world.pay(COIN, COIN, "third")
+
+
+async def refused(world: World, signed: SignedVoucher, **changed: object) -> None:
+    wanted: dict[str, object] = {
+        "token_class": CLASS,
+        "price": COIN,
+        "request_id": keccak(b"request"),
+    }
+    await world.collector.admit(signed, **(wanted | changed))  # type: ignore[arg-type]  # any field
+
+
+async def test_a_voucher_for_another_node_class_period_or_price_is_refused() -> None:
+    world = World()
+    await world.open_channel()
+    other = Voucher(
+        signer=PAYER.address,
+        period=0,
+        node=ANCHOR.address,
+        token_class=CLASS,
+        cumulative=COIN,
+    )
+    with pytest.raises(VoucherWrongNode):
+        await refused(world, Signed.by(PAYER, DOMAIN, other))
+    with pytest.raises(VoucherWrongClass):
+        await refused(world, voucher(COIN), token_class=keccak(b"others"))
+    with pytest.raises(VoucherWrongPeriod):
+        await refused(world, voucher(COIN, period=1))
+    with pytest.raises(PriceMismatch):
+        await refused(world, voucher(COIN), agreed_price=COIN - 1)
+
+
+async def test_a_voucher_signed_for_another_chain_or_hub_or_by_another_key_is_refused() -> None:
+    world = World()
+    await world.open_channel()
+    message = voucher(COIN).message
+    for key, domain in (
+        (PAYER, Domain.of(1, HUB)),
+        (PAYER, Domain.of(31_337, Address(b"another hub........."))),
+        (NODE, DOMAIN),
+    ):
+        with pytest.raises(VoucherWrongDomain):
+            await refused(world, Signed.by(key, domain, message))
+
+
+async def test_malleable_and_malformed_signatures_are_refused() -> None:
+    world = World()
+    await world.open_channel()
+    good = voucher(COIN)
+    s = int.from_bytes(good.signature[32:64], "big")
+    assert s <= HALF_ORDER
+    high = good.signature[:32] + (ORDER - s).to_bytes(32, "big")
+    flipped = bytes([27 + 28 - good.signature[64]])
+    for signature in (high + flipped, good.signature[:64], good.signature[:64] + b"\x00", b""):
+        bad = Signed(message=good.message, signature=Signature(signature))
+        with pytest.raises(SignatureInvalid):
+            await refused(world, bad)
+
+
+async def test_without_a_confirmed_channel_nobody_serves() -> None:
+    world = World()
+    with pytest.raises(ChannelUnknown):
+        await world.pay(COIN, COIN, "no channel")
+    with pytest.raises(ChannelUnknown):
+        await world.anchor.acknowledge(voucher(COIN))
+
+
+async def test_a_withdrawing_channel_is_not_served_until_the_withdrawal_is_over() -> None:
+    world = World()
+    await world.open_channel()
+    asked = WithdrawalRequested(signer=PAYER.address, amount=COIN, withdrawable_at=99)
+    await world.happens(asked)
+    with pytest.raises(ChannelWithdrawing):
+        await world.pay(COIN, COIN, "late")
+    await world.happens(
+        Withdrawn(signer=PAYER.address, owner=OWNER, amount=COIN, balance=999 * COIN)
+    )
+    await world.pay(COIN, COIN, "later")
+
+
+async def test_only_the_channels_anchor_acknowledges_and_only_within_the_grace() -> None:
+    world = World()
+    stranger = Address(b"x" * 20)
+    await world.happens(
+        ChannelOpened(signer=PAYER.address, owner=OWNER, anchor=stranger, period=0, amount=COIN)
+    )
+    with pytest.raises(ChannelWrongAnchor) as wrong:
+        await world.anchor.acknowledge(voucher(COIN))
+    assert wrong.value.expected == stranger
+
+    world = World()
+    await world.open_channel()
+    await world.happens(seconds=30 * DAY)
+    await world.anchor.acknowledge(voucher(COIN, period=0))
+    await world.happens(seconds=2 * DAY)
+    with pytest.raises(PeriodClosed):
+        await world.anchor.acknowledge(voucher(2 * COIN, period=0))
+
+
+async def test_two_periods_never_lease_the_same_deposit_twice() -> None:
+    world = World()
+    await world.open_channel(amount=100 * COIN)
+    await world.anchor.acknowledge(voucher(60 * COIN, period=0))
+    await world.happens(seconds=30 * DAY)
+    await world.anchor.acknowledge(voucher(80 * COIN, period=1))
+    await world.anchor.acknowledge(voucher(90 * COIN, period=0))
+
+    old = await world.anchor.ledger(PAYER.address, 0)
+    new = await world.anchor.ledger(PAYER.address, 1)
+    assert old.leased + new.leased <= 100 * COIN
+    assert new.acknowledged < 40 * COIN
+
+    # Once the first period is settled, what it did not use is free again.
+    await world.happens(settled(50 * COIN))
+    await world.anchor.acknowledge(voucher(45 * COIN, period=1))
+    new = await world.anchor.ledger(PAYER.address, 1)
+    assert new.acknowledged == new.leased == 50 * COIN  # of the 80 that are promised by now
+
+    await world.happens(
+        StatementsRestored(anchor=ANCHOR.address, period=0, chunk=0, amount=50 * COIN)
+    )
+    channel = await world.directories[1].channel(PAYER.address)
+    assert channel.balance == 100 * COIN
+    assert not channel.settled_in(0)
+
+
+def settled(amount: int) -> StatementsAccepted:
+    row = AcceptedRow(signer=PAYER.address, amount=amount, vouchers_root=ZERO_HASH)
+    return StatementsAccepted(
+        anchor=ANCHOR.address, period=0, chunk=0, commitment=ZERO_HASH, rows=(row,)
+    )
+
+
+async def test_events_seen_twice_change_nothing() -> None:
+    world = World()
+    await world.open_channel(amount=100 * COIN)
+    topped_up = ChannelToppedUp(
+        signer=PAYER.address, payer=OWNER, amount=5 * COIN, balance=105 * COIN
+    )
+    await world.happens(topped_up)
+    await world.happens(settled(40 * COIN))
+    everything = await world.chain.events(0, 100, frozenset())
+    await world.directories[0].receive(everything)
+    channel = await world.directories[0].channel(PAYER.address)
+    assert channel.balance == 65 * COIN
+
+
+async def test_an_integration_signs_the_draft_and_the_anchor_remembers_it() -> None:
+    world = World()
+    await world.open_channel()
+    await world.anchor.acknowledge(voucher(7 * COIN))
+    draft = await world.anchor.draft(PAYER.address, 0)
+    signed = Signed.by(PAYER, DOMAIN, draft.statement())
+    await world.anchor.receive_statement(signed)
+    world.boot()
+    (found,) = await world.anchor.accepted(0)
+    assert (found.signer, found.statement.amount) == (PAYER.address, 7 * COIN)
+    assert await world.anchor.accepted(1) == ()
+
+
+async def test_a_statement_of_other_amounts_or_of_nobody_is_refused() -> None:
+    world = World()
+    await world.open_channel()
+    await world.anchor.acknowledge(voucher(7 * COIN))
+    draft = await world.anchor.draft(PAYER.address, 0)
+    with pytest.raises(ChannelUnknown):
+        await world.anchor.receive_statement(Signed.by(NODE, DOMAIN, draft.statement()))
+    forged = draft.statement().__class__(
+        anchor=ANCHOR.address, period=0, amount=COIN, vouchers_root=Hash(bytes(32))
+    )
+    with pytest.raises(StatementUnknown):
+        await world.anchor.receive_statement(Signed.by(PAYER, DOMAIN, forged))
