@@ -5,16 +5,14 @@ revocability. Feeds and outcomes carry all three beside the attestation; a text 
 named schema's is refused.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from node.errors import AttestationMalformed, AttestationWrongSchema
-from node.tokenscript.abi_values import Json
 from node.tokenscript.eas import EasAttestation
 from node.tokenscript.eas_data import decode_fields
 from node.tokenscript.eas_types import schema_uid
-from node.tokenscript.strict_json import canonical_json, parse_json
+from node.tokenscript.strict_json import Json, canonical_json, parse_json
 from settlement.types import ZERO_ADDRESS, Address, hex_text, parse_address
 
 _KEYS = {"schema", "resolver", "revocable", "attestation"}
@@ -36,7 +34,7 @@ class DescribedAttestation:
 
     def to_bytes(self) -> bytes:
         """Canonical JSON: ``{"schema", "resolver", "revocable", "attestation"}``."""
-        value: Mapping[str, Json] = {
+        value: Json = {
             "schema": self.schema,
             "resolver": hex_text(self.resolver),
             "revocable": self.revocable,
