@@ -6,10 +6,16 @@ input. Its *lane* and *place* say what it must not precede: inputs of one lane a
 order of place, each place once.
 """
 
+from typing import assert_never
+
 import msgspec
 
-from node.protocol.messages import FailureAttestation, FeedEntry, ObservedResponse
-from settlement.types import Address, Hash, Signature
+from node.core.failure import FailureWord
+from node.core.feed import feed_stream
+from node.errors import InputInvalid
+from node.protocol.messages import FeedEntry, ObservedResponse
+from settlement.errors import InputError
+from settlement.types import Address, Hash, Signature, keccak
 
 MAX_INPUT_BYTES = 24_576
 """Bytes of an encoded input, at most: in base64 it must fit a frame beside its lease."""
@@ -66,15 +72,6 @@ class Outcome(Input, frozen=True, kw_only=True):
     attestation: bytes | None = None
 
 
-class FailureWord(msgspec.Struct, frozen=True, kw_only=True):
-    """One anchor's attested failure, with the canonical JSON of what it observed."""
-
-    anchor: Address
-    attestation: FailureAttestation
-    signature: Signature
-    outcomes: bytes
-
-
 class Failure(Input, frozen=True, kw_only=True):
     """f + 1 anchors made an action's call themselves, and it failed."""
 
@@ -91,3 +88,101 @@ class Timer(Input, frozen=True, kw_only=True):
 
 
 AnyInput = Activation | Attested | ChainEvent | Outcome | Failure | Timer
+
+_decoder = msgspec.json.Decoder(AnyInput)
+
+
+def encode_input(given: AnyInput) -> bytes:
+    """The one byte form of an input. Raises InputInvalid when it is too long."""
+    data = msgspec.json.encode(given)
+    if len(data) > MAX_INPUT_BYTES:
+        raise InputInvalid(problem=f"{len(data)} bytes exceed {MAX_INPUT_BYTES}")
+    return data
+
+
+def decode_input(data: bytes) -> AnyInput:
+    """The input of its bytes. Raises InputInvalid for anything but :func:`encode_input`'s form."""
+    try:
+        given: AnyInput = _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, InputError) as error:
+        raise InputInvalid(problem=str(error)) from error
+    if encode_input(given) != data:
+        raise InputInvalid(problem="it is not in its canonical form")
+    return given
+
+
+def input_hash(given: AnyInput) -> Hash:
+    """What a journal entry names: a hash over all that the script can see of the input."""
+    match given:
+        case Activation():
+            seen = given.token + given.block_hash + _word(given.block) + _word(given.time)
+            return keccak(b"activation" + seen + keccak(given.attributes))
+        case Attested():
+            return entry_trigger(given.entry)
+        case ChainEvent():
+            seen = _word(given.chain_id) + given.contract + given.block_hash
+            seen += _word(given.block) + _word(given.log_index) + _word(given.time)
+            return keccak(b"event" + seen + keccak(given.name.encode()) + keccak(given.arguments))
+        case Outcome():
+            shown = b"" if given.attestation is None else keccak(given.attestation)
+            return keccak(b"outcome" + given.key + given.response.struct_hash() + shown)
+        case Failure():
+            words = b"".join(word.anchor + word.attestation.struct_hash() for word in given.words)
+            return keccak(b"failure" + given.key + words)
+        case Timer():
+            seen = keccak(given.name.encode()) + _word(given.version) + _word(given.due)
+            return keccak(b"timer" + seen)
+        case _:
+            assert_never(given)
+
+
+def _word(value: int) -> bytes:
+    if not 0 <= value < 1 << 256:
+        raise InputInvalid(problem=f"{value} does not fit 256 bits")
+    return value.to_bytes(32, "big")
+
+
+def lane_and_place(given: AnyInput) -> tuple[str, int]:
+    """The order that an input must keep: its lane, and its place in that lane."""
+    match given:
+        case Activation():
+            return "activation", 0
+        case Attested(entry=entry):
+            return feed_stream(entry.attester, entry.topic, entry.epoch), entry.sequence
+        case ChainEvent():
+            lane = f"chain/{given.chain_id}/{given.contract.hex()}"
+            return lane, (given.block << 20) + given.log_index
+        case Outcome(key=key) | Failure(key=key):
+            return f"action/{key.hex()}", 0
+        case Timer():
+            return f"timer/{given.name}", given.version
+        case _:
+            assert_never(given)
+
+
+def activation_trigger(token: Hash, block: int) -> Hash:
+    """The trigger of a token's first election; its time is the activation block's."""
+    return keccak(b"activated" + token + _word(block))
+
+
+def entry_trigger(entry: FeedEntry) -> Hash:
+    """The trigger that a feed entry is, for every token that hears it; its time is the entry's."""
+    return keccak(b"attested" + entry.struct_hash())
+
+
+def own_trigger(given: AnyInput) -> tuple[Hash, int] | None:
+    """The trigger that an input is, and its time in milliseconds, as an anchor's log has them.
+
+    None for inputs that follow from earlier ones: they name the trigger that those came from.
+    """
+    match given:
+        case Activation():
+            return activation_trigger(given.token, given.block), given.time
+        case Attested(entry=entry):
+            return entry_trigger(entry), entry.time
+        case ChainEvent():
+            return input_hash(given), given.time
+        case Outcome() | Failure() | Timer():
+            return None
+        case _:
+            assert_never(given)
