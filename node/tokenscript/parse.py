@@ -39,6 +39,7 @@ from node.tokenscript.xmldsig import DS, detach
 from settlement.types import parse_address
 
 _NAMESPACES = {edition.value: edition is Generation.G2020_06 for edition in Generation}
+MAX_TOKEN_ATTRIBUTES = 128
 _MAX_CHAIN_ID = (1 << 256) - 1
 _TOKEN_CHILDREN = (
     "asnx:module",
@@ -111,6 +112,8 @@ class _Parser:
         contracts = tuple(_contract(node) for node in self.each("ts:contract"))
         attestations = tuple(read_attestation(node) for node in self.each("ts:attestation"))
         attributes = tuple(read_attribute(node) for node in self.each("ts:attribute"))
+        if len(attributes) > MAX_TOKEN_ATTRIBUTES:
+            raise self.root.fail(f"it has more than {MAX_TOKEN_ATTRIBUTES} attributes")
         events = tuple(event for node in self.each("asnx:module") for event in _events(node))
         self._names_once()
         known = frozenset(one.name for one in contracts)
