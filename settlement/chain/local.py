@@ -16,11 +16,15 @@ from types import TracebackType
 from typing import IO, ClassVar, Literal, Self
 
 from settlement.chain.calls import send_coin
-from settlement.chain.reader import latest_block
+from settlement.chain.deploy import deploy, plan_for
+from settlement.chain.deployment import Deployment
+from settlement.chain.reader import RpcChainReader, latest_block
 from settlement.chain.rpc import JsonRpc
 from settlement.chain.sender import RpcSender
 from settlement.errors import OurError
 from settlement.ports.chain_errors import RpcUnreachable
+from settlement.ports.chain_records import Terms
+from settlement.ports.chain_terms import MONTH
 from settlement.protocol.signing import SigningKey
 from settlement.types import Address, hex_text, keccak
 
@@ -119,6 +123,30 @@ class LocalChain:
         """Give each account ``coins`` of the chain's own coin, for gas."""
         calls = [send_coin(account, coins * COIN) for account in accounts]
         await asyncio.gather(*(self._faucet_sender.submit(call) for call in calls))
+
+    async def found(
+        self,
+        founder: SigningKey,
+        *,
+        period_length: int = MONTH,
+        treasury: Address | None = None,
+        terms: Terms | None = None,
+    ) -> Deployment:
+        """Give ``founder`` coins and let it deploy a network whose period 0 opens now."""
+        await self.fund(founder.address)
+        head = await latest_block(self.rpc)
+        plan = plan_for(
+            founder.address, head, treasury=treasury, period_length=period_length, terms=terms
+        )
+        return await deploy(RpcSender(self.rpc, founder), self.chain_id, head, plan)
+
+    def reader(self, deployment: Deployment) -> RpcChainReader:
+        """A reader of this chain."""
+        return RpcChainReader(self.rpc, deployment)
+
+    def sender(self, key: SigningKey, deployment: Deployment) -> RpcSender:
+        """A sender on this chain; keep one per key."""
+        return RpcSender(self.rpc, key, deployment=deployment)
 
     async def now(self) -> int:
         """The newest block's time, unix seconds."""

@@ -1,0 +1,45 @@
+"""Chain fixtures, shared by all test folders.
+
+``anvil_chain`` and ``embedded_chain`` are fresh local chains; ``local_chain`` runs a test on both.
+Tests that need anvil skip, with the reason, where it is not installed.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from settlement.chain.local import LocalChain, find_anvil
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def local_chain_of(kind: str) -> LocalChain:
+    """A local chain that is not started yet, or a skip."""
+    if kind == "anvil" and find_anvil(ROOT) is None:
+        pytest.skip("anvil is not installed (npm ci)")
+    return LocalChain(root=ROOT, kind="anvil" if kind == "anvil" else "embedded")
+
+
+@pytest_asyncio.fixture
+async def anvil_chain() -> AsyncIterator[LocalChain]:
+    """A fresh anvil."""
+    async with local_chain_of("anvil") as chain:
+        yield chain
+
+
+@pytest_asyncio.fixture
+async def embedded_chain() -> AsyncIterator[LocalChain]:
+    """A fresh embedded chain in its own process."""
+    async with local_chain_of("embedded") as chain:
+        yield chain
+
+
+@pytest_asyncio.fixture(
+    params=[pytest.param("anvil", marks=pytest.mark.anvil), pytest.param("embedded")]
+)
+async def local_chain(request: pytest.FixtureRequest) -> AsyncIterator[LocalChain]:
+    """A fresh chain of each kind."""
+    async with local_chain_of(request.param) as chain:
+        yield chain
