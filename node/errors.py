@@ -73,6 +73,7 @@
     │           ├── RunDiffers            another outcome here
     │           └── ActionUnknown         not open, or not ours
     ├── SandboxError              a run of a script that gave no result (SL-6000 to SL-6499)
+    │   └── RunFailed                 this node could not finish it; others may
     └── EffectError               an effect that was refused or failed (SL-6500 to SL-6999)
 
 Codes are stable: a program may act on them.
@@ -399,6 +400,20 @@ class SandboxError(SmartLayerError):
     code: ClassVar[str] = "SL-6000"
     title: ClassVar[str] = "The script did not run"
     party: ClassVar[Party] = Party.PEER
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RunFailed(SandboxError):
+    """This node could not finish a run; another one, or this one later, may."""
+
+    code: ClassVar[str] = "SL-6010"
+    title: ClassVar[str] = "The script could not be run here"
+    fix: ClassVar[str] = "Ask another replica, or this one again: {status}, {problem}."
+    party: ClassVar[Party] = Party.US
+    retryable: ClassVar[bool] = True
+
+    status: str
+    problem: str
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -12,7 +12,7 @@ import aiohttp
 
 from node.client.http import expect_json
 from node.core.feed import entry_hash
-from node.core.inputs import tag_hash
+from node.core.declared import tag_of
 from node.errors import PeerUnreachable
 from node.protocol.frames import FeedPush
 from node.protocol.messages import FeedEntry
@@ -77,7 +77,7 @@ class FeedPublisher:
             sequence=0 if head is None else head.entry.sequence + 1,
             previous=ZERO_HASH if head is None else entry_hash(head.entry),
             body_hash=keccak(body),
-            tags=tuple(sorted(tag_hash(name, value) for name, value in tags.items())),
+            tags=tuple(sorted(tag_of(name, value) for name, value in tags.items())),
             time=self.clock.now_ms(),
         )
         return FeedPush(entry=entry, signature=self.key.sign(self.domain, entry), body=body)

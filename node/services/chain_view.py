@@ -70,6 +70,7 @@ class ChainView:
         self.classes: dict[Hash, ClassView] = {}
         self.tokens: dict[Hash, TokenView] = {}
         self._listeners: list[Listener] = []
+        self._applied: list[ChainEvent] = []
 
     def subscribe(self, listener: Listener) -> None:
         """Have every later event delivered to ``listener``, after the view has moved."""
@@ -89,13 +90,27 @@ class ChainView:
         """The class of a token contract, if it is registered."""
         return self.classes.get(TokenClass(chain_id=self.chain_id, contract=contract).id)
 
+    def token_id(self, event: TokenMoved) -> Hash:
+        """The id of the token that moved."""
+        token = TokenId(chain_id=self.chain_id, contract=event.contract, number=event.number)
+        return token.id
+
     async def follow(self, events: Sequence[ChainEvent], head: Block) -> None:
         """Move on by a batch of confirmed events."""
         self.head = head
         for event in events:
             self._apply(event)
+            self._applied.append(event)
             for listener in self._listeners:
                 await listener(event)
+
+    def rewind(self, block: int) -> None:
+        """Undo everything from ``block`` on: the chain replaced it."""
+        kept = [event for event in self._applied if event.block < block]
+        self.members, self.classes, self.tokens = MemberList(), {}, {}
+        self._applied = kept
+        for event in kept:
+            self._apply(event)
 
     def _apply(self, event: ChainEvent) -> None:
         match event:

@@ -1,0 +1,65 @@
+"""Follows the chain for everybody in the process who must know of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from node.services.chain_view import ChainView
+from node.services.metrics import Metrics
+from settlement.chain.follower import ChainBatch, Follower
+from settlement.ports.chain_events import ChainEvent, ClassRegistered
+from settlement.services.calendar import Calendar
+from settlement.services.directory import ChannelDirectory
+
+OnBatch = Callable[[ChainBatch], Awaitable[None]]
+
+
+class Following:
+    """One follower, and what its batches move: the calendar, the channels, the view, the rest.
+
+    The cursor lives in memory: at every start the chain is followed from the deployment on, and
+    whoever acts on events is idempotent by their position.
+    """
+
+    def __init__(
+        self,
+        follower: Follower,
+        view: ChainView,
+        calendar: Calendar,
+        directory: ChannelDirectory,
+        metrics: Metrics,
+    ) -> None:
+        self._follower = follower
+        self._view = view
+        self._calendar = calendar
+        self._directory = directory
+        self._metrics = metrics
+        self._also: list[OnBatch] = []
+        self.caught_up = asyncio.Event()
+
+    def on_batch(self, listener: OnBatch) -> None:
+        """Have every batch handed to ``listener`` after the view has moved."""
+        self._also.append(listener)
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        async for batch in self._follower.batches():
+            await self._apply(batch)
+            await self._follower.done(batch)
+            if batch.last >= batch.head.number - self._follower.options.confirmations:
+                self.caught_up.set()
+
+    async def _apply(self, batch: ChainBatch) -> None:
+        if batch.replaced_from is not None:
+            self._view.rewind(batch.replaced_from)
+        self._calendar.observe(batch.head)
+        self._metrics.chain_head.set(batch.head.number)
+        await self._directory.receive(batch.events)
+        self._watch_new_classes(batch.events)
+        await self._view.follow(batch.events, batch.head)
+        for listener in self._also:
+            await listener(batch)
+
+    def _watch_new_classes(self, events: Sequence[ChainEvent]) -> None:
+        for event in events:
+            if isinstance(event, ClassRegistered):
+                self._follower.watch(event.token_contract)

@@ -1,0 +1,213 @@
+"""Runs a token's script on an input or for a read, and says what came of it.
+
+The event that a handler sees is made here, from the input alone, so that every replica makes the
+same one. A script that fails is an outcome like any other: the version advances, the state stays.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
+
+import rfc8785
+
+from node.core.inputs import (
+    Activation,
+    AnyInput,
+    Attested,
+    ChainEvent,
+    Failure,
+    Outcome,
+    Timer,
+    decode_input,
+    input_hash,
+)
+from node.core.journal import Execution
+from node.errors import RunFailed
+from node.ports.sandbox import Mode, RunRequest, RunResult, Sandbox, Status
+from node.services.script_library import ClassScript
+from node.tokenscript.described import DescribedAttestation
+from settlement.types import Hash, TokenId, checksum, hex_text, keccak
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What a run starts from: a token at a version, with the attributes of its activation."""
+
+    token: TokenId
+    version: int
+    root: Hash
+    state: bytes
+    attributes: bytes
+
+
+class Runner:
+    """Runs handlers in the sandbox."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    async def apply(self, script: ClassScript, base: Base, data: bytes, time_ms: int) -> Execution:
+        """Run the handler of an input. ``time_ms`` is the journal entry's time.
+
+        Raises RunFailed (retryable) when this node could not run it, InputInvalid and the
+        attestation errors for an input that cannot become an event.
+        """
+        given = decode_input(data)
+        handler, event = handler_and_event(given)
+        attributes = given.attributes if isinstance(given, Activation) else base.attributes
+        execution = Execution(
+            input=data,
+            time=time_ms,
+            base_version=base.version,
+            base_root=base.root,
+            state=base.state,
+        )
+        if handler not in script.service.script.handlers:
+            return execution
+        context = context_of(base.token, attributes, time_ms, input_hash(given))
+        result = await self._run(script, handler, Mode.UPDATE, base.state, event, context)
+        if result.status is not Status.OK:
+            return replace(execution, output_hash=result.output_hash)
+        return replace(
+            execution,
+            state=base.state if result.state is None else result.state,
+            effects=result.effects,
+            output_hash=result.output_hash,
+        )
+
+    async def read(
+        self, script: ClassScript, base: Base, interface: str, arguments: dict[str, str], now_s: int
+    ) -> RunResult:
+        """Run a read on a state. Raises RunFailed (retryable) when this node could not run it."""
+        event = rfc8785.dumps(arguments)
+        context = context_of(base.token, base.attributes, now_s * 1_000, base.root)
+        return await self._run(script, interface, Mode.READ, base.state, event, context)
+
+    async def _run(
+        self,
+        script: ClassScript,
+        entry: str,
+        mode: Mode,
+        state: bytes,
+        event: bytes,
+        context: "Context",
+    ) -> RunResult:
+        request = RunRequest(
+            engine=self._sandbox.engine,
+            script=script.source,
+            script_hash=script.source_hash,
+            entry=entry,
+            mode=mode,
+            seed=context.seed,
+            now=context.now_s,
+            gas_limit=mode.gas_limit,
+            state=state,
+            event=event,
+            context=context.json,
+        )
+        result = await self._sandbox.run(request)
+        if not result.status.billable:
+            raise RunFailed(status=result.status.value, problem=result.error)
+        return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a handler may know beside state and event; all of it agreed."""
+
+    seed: Hash
+    now_s: int
+    json: bytes
+
+
+def context_of(token: TokenId, attributes: bytes, time_ms: int, cause: Hash) -> Context:
+    """The context of a run: seed = keccak256(token | cause)."""
+    seed = keccak(token.id + cause)
+    now_s = time_ms // 1_000
+    value = {
+        "now": now_s,
+        "seed": hex_text(seed),
+        "token": {
+            "chainId": str(token.chain_id),
+            "contract": checksum(token.contract),
+            "tokenId": str(token.number),
+        },
+        "attributes": json.loads(attributes),
+    }
+    return Context(seed=seed, now_s=now_s, json=rfc8785.dumps(value))
+
+
+def handler_and_event(given: AnyInput) -> tuple[str, bytes]:
+    """Which exported function hears an input, and the canonical JSON that it hears."""
+    handler, event = _handler_and_event(given)
+    return handler, rfc8785.dumps(event)
+
+
+def _handler_and_event(given: AnyInput) -> tuple[str, Any]:
+    match given:
+        case Activation():
+            return "onActivate", {"kind": "activation", "block": str(given.block)}
+        case Attested():
+            return "onAttestation", _attestation_event(given)
+        case Outcome():
+            return "onAttestation", _outcome_event(given)
+        case Failure():
+            return "onAttestation", _failure_event(given)
+        case ChainEvent():
+            arguments = json.loads(given.arguments)
+            return "onEvent", {"kind": "event", "name": given.name, "arguments": arguments}
+        case Timer():
+            return "onTimer", {"kind": "timer", "name": given.name, "due": given.due}
+        case _:
+            assert_never(given)
+
+
+def _attestation_event(given: Attested) -> dict[str, Any]:
+    described = DescribedAttestation.from_bytes(given.body)
+    attestation = described.attestation
+    return {
+        "kind": "attestation",
+        "topic": given.entry.topic,
+        "attester": checksum(attestation.attester),
+        "schema": hex_text(attestation.schema),
+        "data": described.fields,
+        "uid": hex_text(attestation.uid),
+        "time": attestation.time,
+    }
+
+
+def _outcome_event(given: Outcome) -> dict[str, Any]:
+    shown = None
+    if given.attestation is not None:
+        described = DescribedAttestation.from_bytes(given.attestation)
+        shown = {
+            "schema": hex_text(described.attestation.schema),
+            "attester": checksum(described.attestation.attester),
+            "data": described.fields,
+        }
+    return {
+        "kind": "outcome",
+        "action": given.response.action,
+        "status": "success",
+        "response": {"status": given.response.status, "body": _body_of(given.body)},
+        "attestation": shown,
+    }
+
+
+def _failure_event(given: Failure) -> dict[str, Any]:
+    word = given.words[0].attestation
+    return {
+        "kind": "failure",
+        "action": word.action,
+        "fence": {"version": word.version, "attempt": word.attempt},
+        "anchors": [checksum(word.anchor) for word in given.words],
+        "outcomes": [json.loads(word.outcomes) for word in given.words],
+    }
+
+
+def _body_of(body: bytes) -> Any:
+    """A response body as a script sees it: JSON if it is JSON, otherwise text."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")
