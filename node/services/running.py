@@ -4,12 +4,10 @@ The event that a handler sees is made here, from the input alone, so that every 
 same one. A script that fails is an outcome like any other: the version advances, the state stays.
 """
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
-import rfc8785
-
+from node.core.canonical import from_bytes, to_bytes
 from node.core.inputs import (
     Activation,
     AnyInput,
@@ -22,10 +20,12 @@ from node.core.inputs import (
     input_hash,
 )
 from node.core.journal import Execution
-from node.errors import RunFailed
+from node.errors import NotCanonical, RunFailed
 from node.ports.sandbox import Mode, RunRequest, RunResult, Sandbox, Status
 from node.services.script_library import ClassScript
 from node.tokenscript.described import DescribedAttestation
+from node.tokenscript.strict_json import Json, parse_json
+from settlement.errors import InputError
 from settlement.types import Hash, TokenId, checksum, hex_text, keccak
 
 
@@ -79,7 +79,7 @@ class Runner:
         self, script: ClassScript, base: Base, interface: str, arguments: dict[str, str], now_s: int
     ) -> RunResult:
         """Run a read on a state. Raises RunFailed (retryable) when this node could not run it."""
-        event = rfc8785.dumps(arguments)
+        event = to_bytes(arguments)
         context = context_of(base.token, base.attributes, now_s * 1_000, base.root)
         return await self._run(script, interface, Mode.READ, base.state, event, context)
 
@@ -132,15 +132,15 @@ def context_of(token: TokenId, attributes: bytes, time_ms: int, cause: Hash) -> 
             "contract": checksum(token.contract),
             "tokenId": str(token.number),
         },
-        "attributes": json.loads(attributes),
+        "attributes": from_bytes(attributes),
     }
-    return Context(seed=seed, now_s=now_s, json=rfc8785.dumps(value))
+    return Context(seed=seed, now_s=now_s, json=to_bytes(value))
 
 
 def handler_and_event(given: AnyInput) -> tuple[str, bytes]:
     """Which exported function hears an input, and the canonical JSON that it hears."""
     handler, event = _handler_and_event(given)
-    return handler, rfc8785.dumps(event)
+    return handler, to_bytes(event)
 
 
 def _handler_and_event(given: AnyInput) -> tuple[str, Any]:
@@ -154,7 +154,7 @@ def _handler_and_event(given: AnyInput) -> tuple[str, Any]:
         case Failure():
             return "onAttestation", _failure_event(given)
         case ChainEvent():
-            arguments = json.loads(given.arguments)
+            arguments = from_bytes(given.arguments)
             return "onEvent", {"kind": "event", "name": given.name, "arguments": arguments}
         case Timer():
             return "onTimer", {"kind": "timer", "name": given.name, "due": given.due}
@@ -201,13 +201,15 @@ def _failure_event(given: Failure) -> dict[str, Any]:
         "action": word.action,
         "fence": {"version": word.version, "attempt": word.attempt},
         "anchors": [checksum(word.anchor) for word in given.words],
-        "outcomes": [json.loads(word.outcomes) for word in given.words],
+        "outcomes": [seen for word in given.words for seen in from_bytes(word.outcomes)],
     }
 
 
-def _body_of(body: bytes) -> Any:
-    """A response body as a script sees it: JSON if it is JSON, otherwise text."""
+def _body_of(body: bytes) -> Json:
+    """A response body as a script sees it: JSON that has a canonical form, otherwise text."""
     try:
-        return json.loads(body)
-    except ValueError:
+        value = parse_json(body, "response")
+        to_bytes(value)
+    except (InputError, NotCanonical):
         return body.decode("utf-8", "replace")
+    return value
