@@ -1,0 +1,142 @@
+"""What an integration pays with: promises within budgets, durable before they leave.
+
+::
+
+    channel = ChannelClient(key=key, domain=domain, store=store, clock=clock,
+                            budgets=Budgets(per_day=5 * 10**18))
+    voucher = await channel.voucher(offer.node, offer.token_class, offer.price, offer.period)
+    headers = {"Voucher": signed_to_header(voucher)}
+
+Any number of calls may be under way at once. A ``timeout`` is not a failure: repeat the call with
+the same request id and the same voucher; only an answer that says "not charged" justifies
+:meth:`ChannelClient.release`.
+"""
+
+from settlement.core.purse import (
+    PURSE,
+    ActionPromise,
+    ActionRelease,
+    ActionSignStatement,
+    Budgets,
+    PurseState,
+    ReceiveOwnVoucher,
+    purse_key,
+)
+from settlement.core.statements import StatementDraft
+from settlement.ports.clock import Clock
+from settlement.ports.store import Store
+from settlement.protocol.messages import Voucher
+from settlement.protocol.signed import Signed, SignedStatement, SignedVoucher
+from settlement.protocol.signing import SigningKey
+from settlement.protocol.typed_data import Domain
+from settlement.services.engine import Engine
+from settlement.types import Address, Hash
+
+
+class ChannelClient:
+    """One session key's purse. Share one object between all calls of a process."""
+
+    def __init__(
+        self,
+        *,
+        key: SigningKey,
+        domain: Domain,
+        store: Store,
+        clock: Clock,
+        budgets: Budgets | None = None,
+    ) -> None:
+        self._key = key
+        self._domain = domain
+        self._engine = Engine(store, clock)
+        self._budgets = budgets or Budgets()
+
+    @property
+    def signer(self) -> Address:
+        """The session key's address: the channel's name on chain."""
+        return self._key.address
+
+    async def voucher(
+        self,
+        node: Address,
+        token_class: Hash,
+        price: int,
+        period: int,
+        token: Hash | None = None,
+    ) -> SignedVoucher:
+        """Promise ``price`` base units to ``node``; durable when it returns.
+
+        ``token`` names the called token for the budget per token. Raises BudgetExceeded,
+        StoreFailed; then nothing was signed.
+        """
+        moved = await self._engine.apply(
+            PURSE,
+            purse_key(self.signer),
+            ActionPromise(
+                period=period,
+                node=node,
+                token_class=token_class,
+                price=price,
+                budgets=self._budgets,
+                token=token,
+            ),
+        )
+        message = Voucher(
+            signer=self.signer,
+            period=period,
+            node=node,
+            token_class=token_class,
+            cumulative=moved.state.lane(period, node, token_class).cumulative,
+        )
+        return Signed.by(self._key, self._domain, message)
+
+    async def release(
+        self,
+        voucher: SignedVoucher,
+        price: int,
+        promised_ms: int | None = None,
+        token: Hash | None = None,
+    ) -> None:
+        """The call was refused uncharged: reuse its promise for the next one.
+
+        Never call it for a call whose outcome is unknown. ``promised_ms`` is when it was promised
+        (now, by default): budgets of an hour or day that is over are not given back.
+        """
+        message = voucher.message
+        now_ms = self._engine.clock.now_ms()
+        event = ActionRelease(
+            period=message.period,
+            node=message.node,
+            token_class=message.token_class,
+            price=price,
+            promised_ms=now_ms if promised_ms is None else promised_ms,
+            token=token,
+        )
+        await self._engine.apply(PURSE, purse_key(self.signer), event)
+
+    async def remember(self, voucher: SignedVoucher) -> None:
+        """Take up a voucher that a node or anchor shows us, after an old backup was restored.
+
+        Raises SignatureInvalid unless it bears our own signature.
+        """
+        voucher.require(self._domain, self.signer)
+        message = voucher.message
+        event = ReceiveOwnVoucher(
+            period=message.period,
+            node=message.node,
+            token_class=message.token_class,
+            cumulative=message.cumulative,
+        )
+        await self._engine.apply(PURSE, purse_key(self.signer), event)
+
+    async def statement(self, draft: StatementDraft, anchor: Address) -> SignedStatement:
+        """Check an anchor's draft against what was promised, lane by lane, and sign it.
+
+        Works offline. Raises DraftExceedsPromises, DraftInconsistent, StatementForAnother.
+        """
+        event = ActionSignStatement(draft=draft, anchor=anchor)
+        await self._engine.apply(PURSE, purse_key(self.signer), event)
+        return Signed.by(self._key, self._domain, draft.statement())
+
+    async def state(self) -> PurseState:
+        """What was promised and spent so far."""
+        return await self._engine.state(PURSE, purse_key(self.signer))

@@ -1,0 +1,258 @@
+"""An integration's side of its channel: what it promised, within its own budgets.
+
+Promises in a lane only grow. Every call takes the next slice of its lane, so that any number of
+calls may be under way and their vouchers may arrive in any order. A call that certainly was not
+charged gives its slice back (:class:`ActionRelease`): the next promise reuses it, and no voucher
+ever gets smaller. Budgets are checked before anything is promised.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from settlement.core.machine import Machine, Transition
+from settlement.core.refusals import (
+    BudgetExceeded,
+    DraftExceedsPromises,
+    StatementForAnother,
+)
+from settlement.core.statements import StatementDraft, require_consistent
+from settlement.types import Address, Hash, Uint32, Uint128, unsigned
+
+REMEMBERED_PERIODS = 8
+"""Periods whose promises are kept: a Statement is due long before."""
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budgets:
+    """The most that may be promised, in base units; None is no limit.
+
+    Hours and days are those of the clock (UTC), ``per_token`` counts by day.
+    """
+
+    per_call: int | None = None
+    per_hour: int | None = None
+    per_day: int | None = None
+    per_token: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromisedLane:
+    """One lane: ``cumulative`` is the highest voucher signed, ``spent`` the slices in use."""
+
+    period: Uint32
+    node: Address
+    token_class: Hash
+    cumulative: Uint128 = 0
+    spent: Uint128 = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """What was promised in the running hour and day (numbers since 1970)."""
+
+    hour: int = 0
+    day: int = 0
+    in_hour: Uint128 = 0
+    in_day: Uint128 = 0
+    by_token: dict[Hash, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedAmount:
+    """The highest Statement that was signed for a period."""
+
+    period: Uint32
+    amount: Uint128
+    root: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurseState:
+    """Everything that one session key promised."""
+
+    signer: Address
+    lanes: tuple[PromisedLane, ...] = ()
+    spending: Spending = Spending()
+    statements: tuple[SignedAmount, ...] = ()
+
+    def lane(self, period: int, node: Address, token_class: Hash) -> PromisedLane:
+        """One lane; zeros where nothing was promised."""
+        wanted = (period, node, token_class)
+        return next(
+            (lane for lane in self.lanes if (lane.period, lane.node, lane.token_class) == wanted),
+            PromisedLane(period=period, node=node, token_class=token_class),
+        )
+
+    def promised(self, period: int) -> int:
+        """All that was promised in a period: the most that its Statement may hold."""
+        return sum(lane.cumulative for lane in self.lanes if lane.period == period)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionPromise:
+    """Promise ``price`` for a call, within ``budgets``. ``token`` names the token called."""
+
+    period: Uint32
+    node: Address
+    token_class: Hash
+    price: Uint128
+    budgets: Budgets
+    token: Hash | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRelease:
+    """A call was refused uncharged: its slice is free again. The budgets of the hour and day
+    that it was promised in are given back if they still run."""
+
+    period: Uint32
+    node: Address
+    token_class: Hash
+    price: Uint128
+    promised_ms: int
+    token: Hash | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveOwnVoucher:
+    """A voucher with our own signature that we do not remember (an old backup was restored)."""
+
+    period: Uint32
+    node: Address
+    token_class: Hash
+    cumulative: Uint128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionSignStatement:
+    """Agree to a draft of ``anchor``."""
+
+    draft: StatementDraft
+    anchor: Address
+
+
+PurseEvent = ActionPromise | ActionRelease | ReceiveOwnVoucher | ActionSignStatement
+
+
+def purse_key(signer: Address) -> str:
+    """The session key's address, lower-case hexadecimal without prefix."""
+    return signer.hex()
+
+
+def initial_purse(key: str) -> PurseState:
+    """A purse that promised nothing."""
+    return PurseState(signer=Address(bytes.fromhex(key)))
+
+
+def step(state: PurseState, event: PurseEvent, now_ms: int) -> Transition[PurseState, None]:
+    """Promise, give back, remember or agree. Raises BudgetExceeded, DraftExceedsPromises,
+    DraftInconsistent, StatementForAnother; then nothing may be signed."""
+    match event:
+        case ActionPromise():
+            moved = _promise(state, event, now_ms)
+        case ActionRelease():
+            moved = _release(state, event)
+        case ReceiveOwnVoucher():
+            lane = state.lane(event.period, event.node, event.token_class)
+            higher = max(lane.cumulative, event.cumulative)
+            # What of it was used is unknown, so all of it counts as used.
+            moved = _with_lane(state, replace(lane, cumulative=higher, spent=higher))
+        case ActionSignStatement():
+            moved = _sign(state, event)
+    return Transition(state=moved)
+
+
+PURSE: Machine[PurseState, PurseEvent, None] = Machine(
+    kind="purse", state_type=PurseState, effect_types=(), initial=initial_purse, step=step
+)
+
+
+def _promise(state: PurseState, event: ActionPromise, now_ms: int) -> PurseState:
+    price = unsigned(event.price, 128, "price")
+    spending = _spend(_rolled(state.spending, now_ms), event, price)
+    lane = state.lane(event.period, event.node, event.token_class)
+    spent = unsigned(lane.spent + price, 128, "cumulative")
+    grown = replace(lane, spent=spent, cumulative=max(lane.cumulative, spent))
+    return replace(_with_lane(state, grown), spending=spending)
+
+
+def _release(state: PurseState, event: ActionRelease) -> PurseState:
+    lane = state.lane(event.period, event.node, event.token_class)
+    freed = min(event.price, lane.spent)
+    spending = state.spending
+    if event.promised_ms // HOUR_MS == spending.hour:
+        spending = replace(spending, in_hour=max(0, spending.in_hour - freed))
+    if event.promised_ms // DAY_MS == spending.day:
+        by_token = dict(spending.by_token)
+        if event.token is not None and event.token in by_token:
+            by_token[event.token] = max(0, by_token[event.token] - freed)
+        spending = replace(spending, in_day=max(0, spending.in_day - freed), by_token=by_token)
+    return replace(_with_lane(state, replace(lane, spent=lane.spent - freed)), spending=spending)
+
+
+def _sign(state: PurseState, event: ActionSignStatement) -> PurseState:
+    draft = event.draft
+    if draft.anchor != event.anchor or draft.signer != state.signer:
+        raise StatementForAnother(anchor=event.anchor, period=draft.period)
+    require_consistent(draft)
+    for asked in draft.lanes:
+        promised = state.lane(draft.period, asked.node, asked.token_class).cumulative
+        if asked.amount > promised:
+            raise DraftExceedsPromises(
+                node=asked.node,
+                token_class=asked.token_class,
+                asked=asked.amount,
+                promised=promised,
+            )
+    before = next((s for s in state.statements if s.period == draft.period), None)
+    if before is not None and before.amount >= draft.amount:
+        return state
+    signed = SignedAmount(period=draft.period, amount=draft.amount, root=draft.root)
+    others = tuple(s for s in state.statements if s.period != draft.period)
+    return replace(state, statements=(*others, signed)[-REMEMBERED_PERIODS:])
+
+
+def _rolled(spending: Spending, now_ms: int) -> Spending:
+    """Begin the running hour and day; a clock that goes back begins nothing."""
+    hour, day = now_ms // HOUR_MS, now_ms // DAY_MS
+    if day > spending.day:
+        spending = replace(spending, day=day, in_day=0, by_token={})
+    if hour > spending.hour:
+        spending = replace(spending, hour=hour, in_hour=0)
+    return spending
+
+
+def _spend(spending: Spending, event: ActionPromise, price: int) -> Spending:
+    budgets = event.budgets
+    on_token = spending.by_token.get(event.token, 0) if event.token is not None else 0
+    _require("call", budgets.per_call, 0, price)
+    _require("hour", budgets.per_hour, spending.in_hour, price)
+    _require("day", budgets.per_day, spending.in_day, price)
+    _require("token", budgets.per_token, on_token, price)
+    by_token = spending.by_token
+    if event.token is not None and budgets.per_token is not None:
+        by_token = by_token | {event.token: on_token + price}
+    return replace(
+        spending,
+        in_hour=spending.in_hour + price,
+        in_day=spending.in_day + price,
+        by_token=by_token,
+    )
+
+
+def _require(budget: str, allowed: int | None, spent: int, price: int) -> None:
+    if allowed is not None and spent + price > allowed:
+        raise BudgetExceeded(budget=budget, allowed=allowed, spent=spent, price=price)
+
+
+def _with_lane(state: PurseState, lane: PromisedLane) -> PurseState:
+    place = (lane.period, lane.node, lane.token_class)
+    oldest = max([lane.period, *(held.period for held in state.lanes)]) - REMEMBERED_PERIODS
+    others = tuple(
+        held
+        for held in state.lanes
+        if (held.period, held.node, held.token_class) != place and held.period > oldest
+    )
+    return replace(state, lanes=(*others, lane))
