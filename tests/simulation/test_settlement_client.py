@@ -1,0 +1,149 @@
+"""The integration's client: concurrent, durable before it signs, and offline about statements."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from settlement.client.anchor_client import (
+    AnchorApiRefused,
+    AnchorApiUnreachable,
+    AnchorClient,
+)
+from settlement.client.channel import ChannelClient
+from settlement.core.draft_json import draft_to_json
+from settlement.core.purse import Budgets
+from settlement.core.refusals import BudgetExceeded
+from settlement.core.statements import LaneAmount, draft_of
+from settlement.errors import SignatureInvalid, StoreFailed
+from settlement.ports.clock import VirtualClock
+from settlement.ports.store import MemoryStore
+from settlement.protocol.messages import Statement
+from settlement.protocol.signed import Signed
+from settlement.protocol.signing import SigningKey
+from settlement.protocol.typed_data import Domain
+from settlement.protocol.wire import signed_from_json
+from settlement.types import Address, keccak
+
+DOMAIN = Domain.of(31_337, Address(b"h" * 20))
+KEY = SigningKey(keccak(b"integration"))
+NODE = Address(b"n" * 20)
+ANCHOR = Address(b"a" * 20)
+CLASS = keccak(b"tickets")
+
+
+def client(store: MemoryStore, budgets: Budgets | None = None) -> ChannelClient:
+    return ChannelClient(key=KEY, domain=DOMAIN, store=store, clock=VirtualClock(), budgets=budgets)
+
+
+async def test_a_hundred_calls_at_once_promise_a_hundred_different_amounts() -> None:
+    channel = client(MemoryStore())
+    vouchers = await asyncio.gather(*(channel.voucher(NODE, CLASS, 3, 0) for _ in range(100)))
+    assert sorted(v.message.cumulative for v in vouchers) == [3 * n for n in range(1, 101)]
+    for voucher in vouchers:
+        voucher.require(DOMAIN, KEY.address)
+
+
+async def test_calls_at_once_never_pass_the_budget() -> None:
+    channel = client(MemoryStore(), Budgets(per_hour=30))
+    outcomes = await asyncio.gather(
+        *(channel.voucher(NODE, CLASS, 3, 0) for _ in range(64)), return_exceptions=True
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, BudgetExceeded)]
+    assert len(refused) == 54
+    assert (await channel.state()).promised(0) == 30
+
+
+async def test_a_promise_is_remembered_by_the_next_process() -> None:
+    store = MemoryStore()
+    await client(store).voucher(NODE, CLASS, 3, 0)
+    voucher = await client(store).voucher(NODE, CLASS, 4, 0)
+    assert voucher.message.cumulative == 7
+
+
+async def test_no_voucher_leaves_when_the_disk_refuses() -> None:
+    store = MemoryStore()
+    channel = client(store)
+    store.fail_next_commit = StoreFailed(problem="disk full")
+    with pytest.raises(StoreFailed):
+        await channel.voucher(NODE, CLASS, 3, 0)
+    assert (await channel.voucher(NODE, CLASS, 3, 0)).message.cumulative == 3
+
+
+async def test_a_voucher_of_another_key_is_not_taken_for_our_own() -> None:
+    channel = client(MemoryStore())
+    voucher = await channel.voucher(NODE, CLASS, 3, 0)
+    stranger = SigningKey(keccak(b"stranger"))
+    with pytest.raises(SignatureInvalid):
+        await channel.remember(Signed.by(stranger, DOMAIN, voucher.message))
+
+
+class FakeAnchor:
+    """An anchor's two routes on the loopback."""
+
+    def __init__(self) -> None:
+        lane = LaneAmount(node=NODE, token_class=CLASS, amount=6)
+        self.draft = draft_of(ANCHOR, KEY.address, 0, [lane])
+        self.statements: list[Signed[Statement]] = []
+        self.status = 200
+
+    async def get_draft(self, request: web.Request) -> web.Response:
+        assert request.match_info["signer"] == "0x" + KEY.address.hex()
+        if self.status != 200:
+            problem = {"code": "SL-2011", "detail": "Open a channel."}
+            return web.json_response(problem, status=self.status)
+        return web.json_response(draft_to_json(self.draft))
+
+    async def take(self, request: web.Request) -> web.Response:
+        body: Any = await request.json()
+        self.statements.append(signed_from_json(Statement, body))
+        return web.json_response({})
+
+
+@pytest.fixture
+async def anchor() -> AsyncIterator[tuple[FakeAnchor, str]]:
+    fake = FakeAnchor()
+    app = web.Application()
+    app.router.add_get("/channels/{signer}/periods/{period}/draft", fake.get_draft)
+    app.router.add_post("/statements", fake.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    yield fake, f"http://{host}:{port}"
+    await runner.cleanup()
+
+
+async def test_a_statement_goes_from_draft_to_anchor_over_http(
+    anchor: tuple[FakeAnchor, str],
+) -> None:
+    fake, url = anchor
+    channel = client(MemoryStore())
+    await channel.voucher(NODE, CLASS, 6, 0)
+    async with AnchorClient(url) as api:
+        draft = await api.draft(channel.signer, 0)
+        await api.send_statement(await channel.statement(draft, ANCHOR))
+    (signed,) = fake.statements
+    assert signed.signer(DOMAIN) == KEY.address
+    assert signed.message.amount == 6
+
+
+async def test_an_anchor_s_refusal_and_its_absence_are_different_errors(
+    anchor: tuple[FakeAnchor, str],
+) -> None:
+    fake, url = anchor
+    async with AnchorClient(url) as api:
+        fake.status = 404
+        with pytest.raises(AnchorApiRefused) as refused:
+            await api.draft(KEY.address, 0)
+        assert refused.value.problem_code == "SL-2011"
+        fake.status = 503
+        with pytest.raises(AnchorApiUnreachable):
+            await api.draft(KEY.address, 0)
+    async with AnchorClient("http://127.0.0.1:1") as api:
+        with pytest.raises(AnchorApiUnreachable) as away:
+            await api.draft(KEY.address, 0)
+        assert away.value.retryable
