@@ -6,6 +6,7 @@ script could have tampered with what writes them, so each is judged again here. 
 on the machine: the same words give the same result on every node.
 """
 
+import struct
 from typing import Final
 
 import msgspec
@@ -88,9 +89,9 @@ def request_text(
         (
             b'{"mode":"',
             mode.encode(),
-            b'","seed":"',
-            seed.hex().encode(),
-            b'","entry":',
+            b'","seed":',
+            msgspec.json.encode(struct.unpack("<4i", seed[:16])),
+            b',"entry":',
             name,
             b',"state":',
             state,

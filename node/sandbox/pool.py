@@ -5,8 +5,11 @@ replaced; the run is tried once more in a fresh worker before it counts as a fau
 """
 
 import asyncio
+import shutil
 import sys
+import tempfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,9 +24,14 @@ from settlement.types import Hash, keccak
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolConfig:
-    """``timeout_ms`` is a bound on this machine's patience, not a price: gas is the price."""
+    """``timeout_ms`` is a bound on this machine's patience, not a price: gas is the price.
+
+    ``cache`` is a folder for the compiled engine. It holds machine code, so it belongs to this
+    user alone and nothing from elsewhere goes in. Without one, a temporary folder serves.
+    """
 
     workers: int = 2
+    cache: Path | None = None
     timeout_ms: int = 5_000
     start_timeout_ms: int = 30_000
 
@@ -39,6 +47,7 @@ class SandboxPool:
         self._idle: asyncio.Queue[_Worker | None] = asyncio.Queue()
         self._alive: set[_Worker] = set()
         self._engine: Hash | None = None
+        self._temporary: Path | None = None
 
     @property
     def engine(self) -> Hash:
@@ -48,6 +57,8 @@ class SandboxPool:
         return self._engine
 
     async def __aenter__(self) -> Self:
+        if self._config.cache is None:
+            self._temporary = Path(tempfile.mkdtemp(prefix="smart-layer-engine-"))
         worker = await self._start()
         self._engine = worker.engine
         self._idle.put_nowait(worker)
@@ -63,6 +74,8 @@ class SandboxPool:
     ) -> None:
         for worker in tuple(self._alive):
             await self._stop(worker)
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary)
 
     async def run(self, request: RunRequest) -> RunResult:
         """Run one request; see :class:`node.ports.sandbox.Sandbox`."""
@@ -110,6 +123,7 @@ class SandboxPool:
             sys.executable,
             "-m",
             "node.sandbox.worker",
+            str(self._config.cache or self._temporary),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env={"PYTHONPATH": ":".join(filter(None, sys.path)), "PYTHONDONTWRITEBYTECODE": "1"},

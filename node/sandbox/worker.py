@@ -1,38 +1,49 @@
 """A worker process: requests in on standard input, results out on standard output.
 
+    python -m node.sandbox.worker CACHE
+
 It has no secret, no file and no socket to lose, and it keeps nothing that matters: it may be
 killed at any moment. It ends when its input ends, so it cannot outlive the pool that started it.
 """
 
 import os
-import resource
 import sys
-from typing import BinaryIO, Final
+from pathlib import Path
+from typing import BinaryIO
 
-from node.sandbox import guest, wire
+from node.ports.sandbox import Mode, RunRequest
+from node.sandbox import wire
+from node.sandbox.confinement import confine
+from node.sandbox.host import HostConfig
+from node.sandbox.runner import Runner
+from settlement.types import Hash, keccak
 
-_DATA_BYTES: Final = 1024 * 1024 * 1024
-_OPEN_FILES: Final = 32
-
-
-def confine() -> None:
-    """Give up what a run does not need. Called once, when everything is loaded."""
-    for limit, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES),
-        (resource.RLIMIT_DATA, _DATA_BYTES),
-    ):
-        resource.setrlimit(limit, (value, value))
+_WARM_UP = b"export function warm() {}"
 
 
-def serve(source: BinaryIO, sink: BinaryIO) -> None:
+def serve(source: BinaryIO, sink: BinaryIO, cache: Path) -> None:
     """Answer requests until the input ends. The first frame out is the engine's id."""
-    engine = guest.load_engine()
+    runner = Runner(HostConfig(cache=cache))
+    # what is set up on first use is set up now: afterwards the process may open nothing
+    runner.run(_warm_up(runner.engine))
     confine()
-    _send(sink, wire.frame(bytes(engine.id)))
+    _send(sink, wire.frame(bytes(runner.engine)))
     while head := source.read(wire.LENGTH_BYTES):
         body = source.read(int.from_bytes(head, "big"))
-        _send(sink, wire.frame(guest.run(engine, wire.read_request(body))))
+        _send(sink, wire.frame(runner.run(wire.read_request(body))))
+
+
+def _warm_up(engine: Hash) -> RunRequest:
+    return RunRequest(
+        engine=engine,
+        script=_WARM_UP,
+        script_hash=keccak(_WARM_UP),
+        entry="warm",
+        mode=Mode.READ,
+        seed=Hash(bytes(32)),
+        now=0,
+        gas_limit=Mode.READ.gas_limit,
+    )
 
 
 def _send(sink: BinaryIO, data: bytes) -> None:
@@ -44,7 +55,7 @@ def main() -> None:
     # whatever prints must not land between two frames
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    serve(sys.stdin.buffer, sink)
+    serve(sys.stdin.buffer, sink, Path(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 // The guest's half of a run. It is evaluated once, before any script exists, and its value is the
-// one function that the host calls: step(kind, value).
+// one function that the host calls: step(kind, value). It is given the one way out of the engine,
+// native(text), which answers a letter and an argument with a text (see glue.py and pure.py).
 //
 //   "loaded"  value: the module's namespace          -> nothing
 //   "failed"  value: whatever the module threw       -> nothing
@@ -12,7 +13,7 @@
 // Every built-in that is needed later is taken now, so that a script which replaces one changes
 // its own world only. Where a script might still win, it wins no more than the right to choose
 // its own output, which it has anyway: gas and limits are counted outside of JavaScript.
-(function () {
+(function (native) {
   "use strict";
 
   const MAX_OUTPUT = 256 * 1024;
@@ -23,17 +24,23 @@
 
   const { parse, stringify } = JSON;
   const { apply, ownKeys, getPrototypeOf, defineProperty, getOwnPropertyDescriptor } = Reflect;
-  const { freeze, create } = Object;
+  const { freeze } = Object;
   const { isArray } = Array;
   const ObjectPrototype = Object.prototype;
-  const { isWellFormed, toWellFormed, slice, charCodeAt } = String.prototype;
-  const { then } = Promise.prototype;
-  const sort = Array.prototype.sort;
+  const NativePromise = Promise;
+  const NativeUint8Array = Uint8Array;
   const TextOf = String;
-  
-  const method = (self, called, ...rest) => apply(called, self, rest);
-  const wellFormed = (text) => method(text, isWellFormed);
-  const clipped = (text, length) => method(method(text, slice, 0, length), toWellFormed);
+
+  // bound once: calling one of these looks nothing up that a script could have replaced
+  const { bind, call } = Function.prototype;
+  const unbound = (method) => apply(bind, call, [method]);
+  const isWellFormed = unbound(String.prototype.isWellFormed);
+  const toWellFormed = unbound(String.prototype.toWellFormed);
+  const slice = unbound(String.prototype.slice);
+  const sort = unbound(Array.prototype.sort);
+  const then = unbound(Promise.prototype.then);
+
+  const clipped = (text, length) => toWellFormed(slice(text, 0, length));
   const put = (list, index, value) =>
     defineProperty(list, index, { __proto__: null, value, writable: true, enumerable: true,
                                   configurable: true });
@@ -58,8 +65,7 @@
       }
       const { name, message } = thrown;
       if (typeof name === "string" && typeof message === "string") {
-        return clipped(method(name, slice, 0, 64) + ": " + method(message, slice, 0, MAX_ERROR),
-                       MAX_ERROR);
+        return clipped(slice(name, 0, 64) + ": " + slice(message, 0, MAX_ERROR), MAX_ERROR);
       }
     } catch {
       // describing it ran the script's code, which threw again; the plain words below will do
@@ -69,68 +75,74 @@
 
   // -- canonical JSON, RFC 8785 ----------------------------------------------------------------
 
-  function writer() {
-    let room = MAX_OUTPUT;
-    const spend = (text) => {
-      room -= text.length;
-      if (room < 0) throw big();
-      return text;
-    };
-    const text = (value) => {
-      if (!wellFormed(value)) throw bad("a text holds a lone surrogate");
-      if (value.length > room) throw big();
-      return spend(stringify(value));
-    };
-    const list = (value, depth) => {
-      let out = "[";
-      for (let i = 0; i < value.length; i++) {
-        if (i > 0) out += spend(",");
-        out += any(value[i], depth + 1);
-      }
-      return out + spend("]");
-    };
-    const record = (value, depth) => {
-      const prototype = getPrototypeOf(value);
-      if (prototype !== ObjectPrototype && prototype !== null) {
-        throw bad("only plain objects and arrays can be part of an output");
-      }
-      const names = ownKeys(value);
-      if (names.length > room) throw big();
-      const wanted = [];
-      let count = 0;
-      for (let i = 0; i < names.length; i++) {
-        if (typeof names[i] !== "string") throw bad("a key is a symbol");
-        const own = getOwnPropertyDescriptor(value, names[i]);
-        if (own !== undefined && own.enumerable) put(wanted, count++, names[i]);
-      }
-      method(wanted, sort);
-      let out = "{";
-      for (let i = 0; i < count; i++) {
-        const member = value[wanted[i]];
-        if (member === undefined) continue;
-        out += (out.length > 1 ? spend(",") : "") + text(wanted[i]) + spend(":");
-        out += any(member, depth + 1);
-      }
-      return out + spend("}");
-    };
-    function any(value, depth) {
-      if (depth > MAX_DEPTH) throw bad("the output is cyclic or nested deeper than 128");
-      switch (typeof value) {
-        case "string":
-          return text(value);
-        case "number":
-          if (value - value !== 0) throw bad("a number is not finite");
-          return spend(stringify(value));
-        case "boolean":
-          return spend(value ? "true" : "false");
-        case "object":
-          if (value === null) return spend("null");
-          return isArray(value) ? list(value, depth) : record(value, depth);
-        default:
-          throw bad("a value of type " + typeof value + " is not JSON");
-      }
+  let space = MAX_OUTPUT;
+
+  function spend(text) {
+    space -= text.length;
+    if (space < 0) throw big();
+    return text;
+  }
+
+  function writeText(value) {
+    if (!isWellFormed(value)) throw bad("a text holds a lone surrogate");
+    if (value.length > space) throw big();
+    return spend(stringify(value));
+  }
+
+  function writeList(value, depth) {
+    let out = "[";
+    for (let i = 0; i < value.length; i++) {
+      if (i > 0) out += spend(",");
+      out += write(value[i], depth + 1);
     }
-    return any;
+    return out + spend("]");
+  }
+
+  function sortedNames(value) {
+    const names = ownKeys(value);
+    if (names.length > space) throw big();
+    const wanted = [];
+    let count = 0;
+    for (let i = 0; i < names.length; i++) {
+      if (typeof names[i] !== "string") throw bad("a key is a symbol");
+      const own = getOwnPropertyDescriptor(value, names[i]);
+      if (own !== undefined && own.enumerable) put(wanted, count++, names[i]);
+    }
+    return count > 1 ? sort(wanted) : wanted;
+  }
+
+  function writeRecord(value, depth) {
+    const prototype = getPrototypeOf(value);
+    if (prototype !== ObjectPrototype && prototype !== null) {
+      throw bad("only plain objects and arrays can be part of an output");
+    }
+    const names = sortedNames(value);
+    let out = "{";
+    for (let i = 0; i < names.length; i++) {
+      const member = value[names[i]];
+      if (member === undefined) continue;
+      out += (out.length > 1 ? spend(",") : "") + writeText(names[i]) + spend(":");
+      out += write(member, depth + 1);
+    }
+    return out + spend("}");
+  }
+
+  function write(value, depth) {
+    if (depth > MAX_DEPTH) throw bad("the output is cyclic or nested deeper than 128");
+    switch (typeof value) {
+      case "string":
+        return writeText(value);
+      case "number":
+        if (value - value !== 0) throw bad("a number is not finite");
+        return spend(stringify(value));
+      case "boolean":
+        return spend(value ? "true" : "false");
+      case "object":
+        if (value === null) return spend("null");
+        return isArray(value) ? writeList(value, depth) : writeRecord(value, depth);
+      default:
+        throw bad("a value of type " + typeof value + " is not JSON");
+    }
   }
 
   // -- the world that a script sees --------------------------------------------------------------
@@ -177,19 +189,11 @@
   }
 
   function sow(seed) {
-    const part = (from) => {
-      let value = 0;
-      for (let i = from; i < from + 8; i++) {
-        const code = method(seed, charCodeAt, i);
-        value = (value << 4) | (code < 58 ? code - 48 : code - 87);
-      }
-      return value;
-    };
-    a = part(0) ^ part(32);
-    b = part(8) ^ part(40);
-    c = part(16) ^ part(48);
-    d = (part(24) ^ part(56)) | 1;
-    for (let i = 0; i < 12; i++) word();
+    a = seed[0];
+    b = seed[1];
+    c = seed[2];
+    d = seed[3] | 1;
+    for (let i = 0; i < 8; i++) word();
     seeded = true;
   }
 
@@ -208,6 +212,59 @@
                       "FinalizationRegistry", "navigator", "gc", "print", "scriptArgs"]) {
     delete globalThis[name];
   }
+
+  // -- pure functions; the first two leave the engine and are priced as such ----------------------
+
+  const { toHex, toBase64 } = Uint8Array.prototype;
+  const hexOf = unbound(toHex);
+  const base64Of = unbound(toBase64);
+  const { fromHex, fromBase64 } = Uint8Array;
+  const bytesOfHex = (text) => apply(fromHex, NativeUint8Array, [text]);
+  const codeAt = unbound(String.prototype.codePointAt);
+
+  function digits(data) {
+    if (typeof data === "string" && slice(data, 0, 2) === "0x") return slice(data, 2);
+    return hexOf(data); // a TypeError unless it is a Uint8Array
+  }
+
+  function asked(letter, argument) {
+    const answer = native(letter + argument);
+    if (answer === "") throw new TypeError("not hexadecimal, or not of the right form");
+    return "0x" + answer;
+  }
+
+  function utf8(text) {
+    if (typeof text !== "string" || !isWellFormed(text)) throw new TypeError("not a text");
+    const bytes = [];
+    let count = 0;
+    for (let i = 0; i < text.length; i++) {
+      const point = codeAt(text, i);
+      if (point < 0x80) {
+        put(bytes, count++, point);
+        continue;
+      }
+      const tails = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
+      put(bytes, count++, (0xf00 >> (tails + 1)) & 0xff | (point >> (6 * tails)));
+      for (let k = tails - 1; k >= 0; k--) put(bytes, count++, 0x80 | ((point >> (6 * k)) & 0x3f));
+      if (tails === 3) i++;
+    }
+    return new NativeUint8Array(bytes);
+  }
+
+  own(globalThis, "keccak256", (data) => asked("k", digits(data)));
+  own(globalThis, "ecrecover", (hash, signature) => {
+    const answer = native("e" + digits(hash) + digits(signature));
+    return answer === "" ? null : "0x" + answer;
+  });
+  own(globalThis, "hex", freeze({
+    encode: (bytes) => "0x" + hexOf(bytes),
+    decode: (text) => bytesOfHex(digits(text)),
+  }));
+  own(globalThis, "base64", freeze({
+    encode: (bytes) => base64Of(bytes),
+    decode: (text) => apply(fromBase64, NativeUint8Array, [text]),
+  }));
+  own(globalThis, "utf8", freeze({ encode: utf8 }));
 
   // -- one run -------------------------------------------------------------------------------------
 
@@ -237,8 +294,7 @@
     const { entry } = request;
     const found = getOwnPropertyDescriptor(namespace, entry);
     if (found === undefined || typeof found.value !== "function") {
-      return settled("error", "TypeError: the script exports no function " +
-                     method(entry, slice, 0, 64), null);
+      return settled("error", "TypeError: the script exports no function " + entry, null);
     }
     const inputs = [frozen(request.state), frozen(request.event), frozen(request.context)];
     let answer;
@@ -247,11 +303,11 @@
     } catch (reason) {
       return threw(reason);
     }
+    if (!(answer instanceof NativePromise)) return settled("ok", "", answer);
     try {
-      method(answer, then, (value) => settled("ok", "", value), threw);
+      then(answer, (value) => settled("ok", "", value), threw);
     } catch {
-      // not a promise, so already the answer; thenables are not awaited
-      settled("ok", "", answer);
+      settled("bad_output", "a handler returns a promise or an object, not a mixture", null);
     }
   }
 
@@ -269,11 +325,10 @@
       }
       if (typeof value === "function") put(found, count++, list[i]);
     }
-    return method(found, sort);
+    return sort(found);
   }
 
   function lines(answer) {
-    const write = writer();
     if (mode === "load") return { state: "", result: write(names(), 0), effects: "" };
     if (answer === undefined || answer === null) return { state: "", result: "", effects: "" };
     if (typeof answer !== "object" || isArray(answer)) {
@@ -308,6 +363,12 @@
              result: result === undefined ? "" : write(result, 0), effects: requested };
   }
 
+  function logLine() {
+    if (logged === 0) return "[]";
+    space = 2 * MAX_LOG * 6; // every character of them may need an escape of six
+    return writeList(logs, 0);
+  }
+
   function finish() {
     let shown = { state: "", result: "", effects: "" };
     let { status, error, value } = outcome;
@@ -321,13 +382,19 @@
       }
     }
     return status + "\n" + stringify(error) + "\n" + shown.state + "\n" + shown.result + "\n" +
-           writer()(logs, 0) + shown.effects;
+           logLine() + shown.effects;
   }
 
   return function step(kind, value) {
     if (kind === "loaded") namespace = value;
     else if (kind === "failed") loadError = described(value);
-    else if (kind === "begin") begin(value);
-    else return finish();
+    else if (kind === "finish") return finish();
+    else {
+      try {
+        begin(value);
+      } catch (reason) {
+        threw(reason);
+      }
+    }
   };
-})()
+})

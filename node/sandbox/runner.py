@@ -1,0 +1,232 @@
+"""Load scripts and run requests on one engine, in this process.
+
+A loaded script is kept as the difference that loading made to the engine's memory, so a run
+starts from the same bytes whether the script was loaded a moment or a month ago, here or
+elsewhere: caching cannot change a bill.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from node.ports.sandbox import (
+    MAX_INPUT_BYTES,
+    MAX_SOURCE_BYTES,
+    Mode,
+    RunRequest,
+    RunResult,
+    Status,
+)
+from node.sandbox.errors import SandboxBroken
+from node.sandbox.host import PAGE_BYTES, Host, HostConfig, Instance, Stopped
+from node.sandbox.outcome import outcome, request_text
+from node.sandbox.pure import pure
+from settlement.types import Hash
+
+ENGINE_FILE: Final = Path(__file__).parent / "engine" / "engine.wasm"
+MAX_ENTRY_CHARACTERS: Final = 64
+MAX_DEPTH: Final = 1024 * 1024
+"""The engine's own limit; here only to tell why it stopped."""
+
+_LOAD, _PERFORM = 0, 1
+_CHUNK: Final = 4096
+_KEPT_BYTES: Final = 64 * 1024 * 1024
+_NEAR: Final = 4 * _CHUNK
+_HOT_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What loading a script came to: how it ended, and the memory it left when it went well."""
+
+    result: RunResult
+    changes: tuple[tuple[int, bytes], ...] = ()
+    hot: tuple[tuple[int, int], ...] = ()
+    """Parts of memory that a run is likely to write, for this machine's speed alone."""
+
+    @property
+    def pages(self) -> int:
+        """How large the memory must be to take the changes."""
+        start, data = self.changes[-1]
+        return -(-(start + len(data)) // PAGE_BYTES)
+
+    @property
+    def size(self) -> int:
+        return sum(len(data) for _, data in self.changes) + _CHUNK
+
+
+class Runner:
+    """One engine and the scripts it has loaded."""
+
+    def __init__(self, config: HostConfig | None = None) -> None:
+        try:
+            binary = ENGINE_FILE.read_bytes()
+        except OSError as error:
+            raise SandboxBroken(problem="the engine file is missing") from error
+        self.engine = Hash(hashlib.sha256(binary).digest())
+        self._host = Host(binary, pure, config or HostConfig())
+        self._loaded: OrderedDict[bytes, Loaded] = OrderedDict()
+        self._size = 0
+
+    def run(self, request: RunRequest) -> RunResult:
+        """Run one request to its end. Nothing that a script does raises."""
+        if len(request.script) > MAX_SOURCE_BYTES:
+            return RunResult(status=Status.TOO_BIG, error="the source passes 192 KiB")
+        loaded = self._load(request)
+        if request.mode is Mode.LOAD:
+            return self._as_load(loaded, request.gas_limit)
+        if not loaded.changes:
+            # it cannot be run, which was billed when it was loaded
+            return replace(loaded.result, gas=0)
+        parts = (request.state, request.event, request.context)
+        if sum(map(len, parts)) > MAX_INPUT_BYTES:
+            return RunResult(status=Status.TOO_BIG, error="the input passes 256 KiB")
+        if len(request.entry) > MAX_ENTRY_CHARACTERS:
+            return RunResult(status=Status.TOO_BIG, error="the entry's name passes 64 characters")
+        text = request_text(entry=request.entry, mode=request.mode, seed=request.seed, parts=parts)
+        with self._host.instance() as instance:
+            self._restore(instance, loaded)
+            return self._perform(
+                instance, text, mode=request.mode, now=request.now, gas_limit=request.gas_limit
+            )
+
+    # -- loading ---------------------------------------------------------------------------------
+
+    def _load(self, request: RunRequest) -> Loaded:
+        kept = self._loaded.get(request.script_hash)
+        if kept is not None:
+            self._loaded.move_to_end(request.script_hash)
+            return kept
+        loaded = self._fresh(request.script)
+        if loaded.result.status.billable:
+            self._loaded[request.script_hash] = loaded
+            self._size += loaded.size
+        while self._size > _KEPT_BYTES and len(self._loaded) > 1:
+            self._size -= self._loaded.popitem(last=False)[1].size
+        return loaded
+
+    def _fresh(self, script: bytes) -> Loaded:
+        """Evaluate the module, keep the memory, then ask for its exports in LOAD mode."""
+        limit = Mode.LOAD.gas_limit
+        with self._host.instance() as instance:
+            self._write_input(instance, script)
+            try:
+                instance.run(_LOAD, len(script), 0, limit)
+            except Stopped as stopped:
+                return Loaded(result=_stopped(instance, stopped, limit))
+            spent = limit - instance.constant("gas")
+            self._write_input(instance, bytes(len(script)))
+            changes = tuple(_changes(self._host.blank, instance.memory()))
+            text = request_text(
+                entry="", mode=Mode.LOAD, seed=bytes(32), parts=(b"{}", b"null", b"{}")
+            )
+            result = self._perform(
+                instance, text, mode=Mode.LOAD, now=0, gas_limit=limit, spent=spent
+            )
+            if result.status is not Status.OK:
+                return Loaded(result=result)
+            hot = tuple(_hot(self._host.blank, instance.memory()))
+            return Loaded(result=result, changes=changes, hot=hot)
+
+    def _as_load(self, loaded: Loaded, gas_limit: int) -> RunResult:
+        """Load gas is a constant of the script; a lower limit than it is not enough."""
+        if loaded.result.gas > gas_limit:
+            return RunResult(
+                status=Status.OUT_OF_GAS, gas=gas_limit, error=_WORDS[Status.OUT_OF_GAS]
+            )
+        return loaded.result
+
+    def _restore(self, instance: Instance, loaded: Loaded) -> None:
+        if loaded.pages > instance.pages:
+            instance.grow(loaded.pages)
+        instance.restore(loaded.changes, loaded.hot)
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def _write_input(self, instance: Instance, data: bytes) -> None:
+        instance.write(self._host.input_address, data + b"\0")
+
+    def _perform(
+        self,
+        instance: Instance,
+        text: bytes,
+        *,
+        mode: Mode,
+        now: int,
+        gas_limit: int,
+        spent: int = 0,
+    ) -> RunResult:
+        self._write_input(instance, text)
+        try:
+            place = instance.run(_PERFORM, len(text), now, gas_limit - spent)
+            words = instance.read(place >> 32, place & 0xFFFFFFFF)
+        except Stopped as stopped:
+            return _stopped(instance, stopped, gas_limit)
+        gas = min(gas_limit, gas_limit - instance.constant("gas"))
+        if not place:
+            return RunResult(
+                status=Status.ERROR,
+                gas=gas,
+                pages=instance.pages,
+                error="InternalError: out of memory",
+            )
+        return outcome(words, mode=mode, gas=gas, pages=instance.pages)
+
+
+_WORDS: Final = {
+    Status.OUT_OF_GAS: "the run used up its gas",
+    Status.TOO_DEEP: "the run nested deeper than the engine allows",
+    Status.TRAP: "the engine trapped",
+    Status.NODE_FAULT: "the engine stopped for a reason of this machine's",
+}
+
+
+def _stopped(instance: Instance, stopped: Stopped, gas_limit: int) -> RunResult:
+    """Why a run stopped in the middle, from the engine's own counters."""
+    left = instance.constant("gas")
+    if instance.constant("fault"):
+        status = Status.NODE_FAULT
+    elif left < 0:
+        status = Status.OUT_OF_GAS
+    elif instance.constant("depth") > MAX_DEPTH:
+        status = Status.TOO_DEEP
+    else:
+        status = Status.NODE_FAULT if stopped.ours else Status.TRAP
+    return RunResult(
+        status=status,
+        gas=min(gas_limit, gas_limit - left) if status.billable else 0,
+        pages=instance.pages,
+        error=_WORDS[status],
+    )
+
+
+def _hot(before: bytes, after: bytes) -> Iterator[tuple[int, int]]:
+    """Where memory was written, as few (start, length) as pay; nearby parts are one."""
+    start = end = -1
+    for at, data in _changes(before, after):
+        if start >= 0 and at - end <= _NEAR:
+            end = at + len(data)
+            continue
+        if start >= 0:
+            yield start, end - start
+        start, end = at, at + len(data)
+    if start >= 0 and end - start <= _HOT_BYTES:
+        yield start, end - start
+
+
+def _changes(before: bytes, after: bytes) -> Iterator[tuple[int, bytes]]:
+    """Runs of chunks that differ. Memory beyond ``before`` was zero."""
+    blank, start = bytes(_CHUNK), -1
+    for at in range(0, len(after), _CHUNK):
+        then = before[at : at + _CHUNK] or blank
+        if after[at : at + _CHUNK] != then:
+            start = at if start < 0 else start
+        elif start >= 0:
+            yield start, after[start:at]
+            start = -1
+    if start >= 0 or len(after) > len(before):
+        at = start if start >= 0 else len(after) - _CHUNK
+        yield at, after[at:]
