@@ -10,6 +10,15 @@ from settlement.types import Hash, keccak
 SCRIPT = b"<ts:token/>"
 
 
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def damage(folder: Path, contents: bytes) -> None:
+    for file in files(folder):
+        file.write_bytes(contents)
+
+
 async def test_a_script_is_read_back_by_its_hash(tmp_path: Path) -> None:
     script_hash = await ScriptCache(tmp_path / "new" / "folder").put(SCRIPT)
 
@@ -26,14 +35,14 @@ async def test_putting_a_script_twice_keeps_one_file(tmp_path: Path) -> None:
     await cache.put(SCRIPT)
     await cache.put(SCRIPT)
 
-    assert [file.name for file in tmp_path.iterdir()] == [f"{keccak(SCRIPT).hex()}.tsml"]
+    assert [file.name for file in files(tmp_path)] == [f"{keccak(SCRIPT).hex()}.tsml"]
 
 
 @pytest.mark.parametrize("damaged", [b"", SCRIPT[:-1], SCRIPT + b"x", b"<ts:tokem/>"])
 async def test_a_damaged_file_counts_as_absent_and_heals(tmp_path: Path, damaged: bytes) -> None:
     cache = ScriptCache(tmp_path)
     script_hash = await cache.put(SCRIPT)
-    next(tmp_path.iterdir()).write_bytes(damaged)
+    damage(tmp_path, damaged)
 
     assert await cache.get(script_hash) is None
     await cache.put(SCRIPT)
@@ -46,4 +55,4 @@ async def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
 
     with pytest.raises(IsADirectoryError):
         await ScriptCache(tmp_path).put(SCRIPT)
-    assert list(tmp_path.iterdir()) == [in_the_way]
+    assert files(tmp_path) == [in_the_way]
