@@ -38,7 +38,8 @@ class ActionPhase(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """What a run of the sandbox gave, on a known base. ``state`` and ``effects`` are canonical
-    JSON; ``state`` is the base's own bytes when the run changed nothing."""
+    JSON; ``state`` is the base's own bytes when the run changed nothing. ``output`` is opaque
+    here: what lets somebody who was not there check ``effects`` against ``output_hash``."""
 
     input: bytes
     time: int
@@ -47,6 +48,7 @@ class Execution:
     state: bytes
     effects: tuple[bytes, ...] = ()
     output_hash: Hash = ZERO_HASH
+    output: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +123,10 @@ class JournalState:
     """One replica's token: what is committed, what is promised and accepted, what waits.
 
     ``version`` 0 is before the activation's commit, with an empty state. ``head`` is the content
-    hash (:func:`node.core.replicating.content_hash`) of the newest committed entry and ``tip``
-    that entry with its signatures and without its input. ``cursors`` is the next place of each
-    lane. ``seen`` is the newest lease of anybody that this replica has seen.
+    hash (:func:`node.core.commits.content_hash`) of the newest committed entry and ``tip`` that
+    entry with its signatures and without its input. ``cursors`` is the next place of each lane.
+    ``seen`` is the newest lease of anybody that this replica has seen. ``evidence`` counts what
+    is logged in :func:`evidence_stream`, ``disputed`` is the last entry that was found wrong.
     """
 
     token: Hash
@@ -145,6 +148,7 @@ class JournalState:
     actions: tuple[OpenAction, ...] = ()
     timers: tuple[OpenTimer, ...] = ()
     evidence: int = 0
+    disputed: Hash = ZERO_HASH
 
     @property
     def holders(self) -> tuple[Address, ...]:
@@ -179,7 +183,7 @@ class ReceiveInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveLease:
-    """Enough anchors voted for this node."""
+    """Enough anchors voted for this node (see ``proposing.candidacy``)."""
 
     lease: Lease
     anchors: tuple[Address, ...]
@@ -200,7 +204,7 @@ class ReceiveQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveGathered:
-    """A replica answered this node's query; its commits have been applied already."""
+    """A replica answered this node's query under ``fence``; its reply brought no more commits."""
 
     peer: Address
     fence: Fence
@@ -212,7 +216,7 @@ class ReceiveGathered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionExecuted:
-    """The executor ran the next input (see ``proposing.next_order``) and signed the entry that
+    """The executor ran what ``proposing.next_order`` named, and signed the entry that
     ``proposing.draft`` made of it."""
 
     execution: Execution
@@ -224,10 +228,12 @@ class ActionExecuted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveProposal:
-    """The executor proposes; ``execution`` is this replica's own run of the same input."""
+    """The executor proposes; ``execution`` is this replica's own run of the same input (None
+    when ``replicating.needs_run`` says that it has run already). The service has checked the
+    input with ``declared.check_input``. Co-sign after ``replicating.require_accepted``."""
 
     proposal: Proposal
-    execution: Execution
+    execution: Execution | None
     anchors: tuple[Address, ...]
     timing: Timing
     domain: Domain
@@ -358,6 +364,15 @@ JournalEffect = SendQuery | SendProposal | SendCommit | PerformHttp | SendRouteC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunKept:
+    """What a run gave that opened actions, at its version in :func:`runs_stream`."""
+
+    effects: tuple[bytes, ...]
+    output_hash: Hash
+    output: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RootDiffers:
     """Evidence: the signer of ``proposal`` (or a majority, in ``commit``) names another outcome
     of this input than this replica's own run on the same base."""
@@ -387,6 +402,11 @@ class DoubleCommit:
 def journal_stream(token: Hash) -> str:
     """The log of committed entries: a :class:`node.protocol.frames.Commit` at each version."""
     return f"journal/{token.hex()}"
+
+
+def runs_stream(token: Hash) -> str:
+    """The log of runs that opened actions: a :class:`RunKept` at each such version."""
+    return f"runs/{token.hex()}"
 
 
 def evidence_stream(token: Hash) -> str:
