@@ -29,7 +29,6 @@ from node.protocol.frames import Lease
 from settlement.core.machine import Transition
 from settlement.types import Hash, keccak
 
-DEFAULT_ATTEMPTS = 3
 MAX_OPEN = 32
 """Actions, and timers, that one token may have open; what a run asks beyond that is dropped, on
 every replica alike."""
@@ -43,26 +42,29 @@ def action_key(token: Hash, version: int, index: int, action: str) -> Hash:
 
 
 def opened(state: JournalState, source: Queued, effects: tuple[bytes, ...]) -> JournalState:
-    """The state with what a run asked for: ``{"kind": "http", "action": …}`` opens an action,
-    ``{"kind": "timer", "name": …, "at": …}`` (``at`` in seconds) sets a timer.
+    """The state with what a run asked for: ``{"kind": "http", "action": …}`` opens a declared
+    action, ``{"kind": "timer", "name": …, "at": …}`` (``at`` in seconds) sets a timer.
 
-    ``state.version`` is the run's version. Other kinds are the service's to handle.
+    ``state.version`` is the run's version. What is malformed or not declared opens nothing, on
+    every replica alike; other kinds are the service's to handle.
     """
     actions, timers = list(state.actions), {timer.name: timer for timer in state.timers}
     for index, effect in enumerate(effects):
         asked = object_from_bytes(effect)
-        if asked.get("kind") == "http" and isinstance(asked.get("action"), str):
-            if len(actions) < MAX_OPEN:
-                actions.append(_action(state, source, index, asked["action"], effect))
-        elif asked.get("kind") == "timer" and (timer := _timer(state, source, asked)):
-            if timer.name in timers or len(timers) < MAX_OPEN:
-                timers[timer.name] = timer
+        action, timer = _action(state, source, index, asked, effect), _timer(state, source, asked)
+        if action is not None and len(actions) < MAX_OPEN:
+            actions.append(action)
+        if timer is not None and (timer.name in timers or len(timers) < MAX_OPEN):
+            timers[timer.name] = timer
     return replace(state, actions=tuple(actions), timers=tuple(timers.values()))
 
 
 def _action(
-    state: JournalState, source: Queued, index: int, name: str, effect: bytes
-) -> OpenAction:
+    state: JournalState, source: Queued, index: int, asked: dict[str, Json], effect: bytes
+) -> OpenAction | None:
+    name = asked.get("action")
+    if asked.get("kind") != "http" or name not in state.attempt_limits:
+        return None
     return OpenAction(
         key=action_key(state.token, state.version, index, name),
         action=name,
@@ -71,13 +73,15 @@ def _action(
         effect=effect,
         trigger=source.trigger,
         trigger_ms=source.trigger_ms,
-        limit=state.attempt_limits.get(name, DEFAULT_ATTEMPTS),
+        limit=state.attempt_limits[name],
     )
 
 
 def _timer(state: JournalState, source: Queued, asked: dict[str, Json]) -> OpenTimer | None:
     name, at = asked.get("name"), asked.get("at")
-    if not isinstance(name, str) or not isinstance(at, int) or isinstance(at, bool) or at < 0:
+    if asked.get("kind") != "timer" or not isinstance(name, str):
+        return None
+    if not isinstance(at, int) or isinstance(at, bool) or at < 0:
         return None
     return OpenTimer(
         name=name,

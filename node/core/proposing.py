@@ -35,6 +35,7 @@ from node.core.replicating import (
     promise,
     require_active,
     root_of,
+    tip_time,
     verify_proposal,
 )
 from node.errors import (
@@ -165,8 +166,8 @@ def others(state: JournalState) -> tuple[Address, ...]:
 def gather(state: JournalState, event: ReceiveGathered, now_ms: int) -> Step:
     """Count a replica's answer; with a majority, the executor may begin.
 
-    Raises NotActive, LeaseMissing for an answer to an older query, JournalBehind while the peer
-    has commits that this replica lacks, SignerUnknown, and for an accepted proposal that is not
+    Raises NotActive, LeaseMissing for an answer to an older query, JournalBehind for one that
+    brought commits (apply them and ask again from the next version), SignerUnknown, and for an accepted proposal that is not
     one: ProposalInvalid, CertificateInvalid, SignatureInvalid.
     """
     require_active(state)
@@ -175,7 +176,7 @@ def gather(state: JournalState, event: ReceiveGathered, now_ms: int) -> Step:
         raise LeaseMissing(problem="the query was for another lease")
     if event.peer not in state.holders:
         raise SignerUnknown(signer=event.peer, role="holder")
-    if reply.version > state.version:
+    if reply.version > state.version or reply.commits:
         raise JournalBehind(needed=state.version + 1, given=reply.version)
     if event.peer in tenure.gathered:
         return Transition(state=state)
@@ -217,7 +218,7 @@ def next_order(state: JournalState, timing: Timing, now_ms: int) -> Order | None
     queued = next_input(state)
     if queued is None:
         return None
-    return _order(state, queued.data, max(now_ms, state.tip.entry.time if state.tip else 0))
+    return _order(state, queued.data, max(now_ms, tip_time(state)))
 
 
 def _order(state: JournalState, data: bytes, time: int) -> Order:
@@ -289,7 +290,7 @@ def _check_own(state: JournalState, event: ActionExecuted, now_ms: int) -> None:
         expected = (recovered.input, recovered.entry.time)
         if (execution.input, execution.time) != expected:
             raise ProposalInvalid(problem="a proposal of the executor before comes first")
-    elif entry.time > now_ms or (state.tip is not None and entry.time < state.tip.entry.time):
+    elif entry.time > max(now_ms, tip_time(state)) or entry.time < tip_time(state):
         raise ProposalInvalid(problem="its time is not now")
     admit(state, execution.input)
     require_signer(event.domain, entry, event.signature, state.node)

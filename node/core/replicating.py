@@ -5,13 +5,14 @@ ballots. A replica accepts nothing below the fence that it has promised, keeps w
 until the version is committed, and hands it to whoever holds a higher fence.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from node.core.actions import opened, settled, start
 from node.core.canonical import object_from_bytes
 from node.core.commits import content_hash, fence_of_entry, verify_signatures
-from node.core.election import Fence, Timing, fence_of, verify_lease
-from node.core.inputs import Activation, decode_input, input_hash
+from node.core.election import Timing, fence_of, verify_lease
+from node.core.inputs import Activation, Timer, decode_input, input_hash
 from node.core.journal import (
     Accepted,
     ActionActivate,
@@ -47,12 +48,15 @@ from node.errors import (
     ProposalInvalid,
     RunDiffers,
 )
-from node.protocol.frames import Commit, Lease, Proposal
+from node.protocol.frames import Commit, JournalReply, Lease, Proposal
 from node.protocol.messages import JournalEntry
 from settlement.core.machine import Record, Transition
 from settlement.protocol.signing import require_signer
 from settlement.protocol.typed_data import Domain
 from settlement.types import Address, Hash
+
+MAX_REPLY_BYTES = 32_768
+"""Bytes of inputs in one reply; in base64, with signatures, they must fit a frame."""
 
 Step = Transition[JournalState, JournalEffect]
 
@@ -195,11 +199,19 @@ def verify_proposal(state: JournalState, proposal: Proposal, domain: Domain) -> 
         raise ProposalInvalid(problem="its lease does not cover it")
     if entry.version != state.version + 1 or entry.previous != state.head:
         raise ProposalInvalid(problem="it does not follow from the newest commit")
-    if state.tip is not None and entry.time < state.tip.entry.time:
+    if entry.time < tip_time(state):
         raise ProposalInvalid(problem="its time is before that of the entry before it")
-    if entry.input_hash != input_hash(decode_input(proposal.input)):
+    given = decode_input(proposal.input)
+    if entry.input_hash != input_hash(given):
         raise ProposalInvalid(problem="its input is another one")
+    if isinstance(given, Timer) and entry.time < given.due:
+        raise ProposalInvalid(problem="the timer is not due")
     require_signer(domain, entry, proposal.signature, entry.executor)
+
+
+def tip_time(state: JournalState) -> int:
+    """The agreed time of the newest commit, in milliseconds; 0 before the first one."""
+    return state.tip.entry.time if state.tip else 0
 
 
 def _check_next(state: JournalState, version: int) -> None:
@@ -320,7 +332,7 @@ def commit_entry(
     asked = opened(settled(moved, given), source, run.effects)
     after, effects = start(after_input(asked, source), timing, now_ms)
     records = [Record(stream=journal_stream(state.token), position=entry.version, body=commit)]
-    if len(asked.actions) and any(a.version == entry.version for a in asked.actions):
+    if any(a.version == entry.version for a in asked.actions):
         kept = RunKept(effects=run.effects, output_hash=run.output_hash, output=run.output)
         stream = runs_stream(state.token)
         records.append(Record(stream=stream, position=entry.version, body=kept))
@@ -335,6 +347,15 @@ def _source(state: JournalState, data: bytes) -> Queued:
         return admit(replace(state, cursors={}), data)
 
 
-def own_fence(state: JournalState) -> Fence | None:
-    """The fence of this node's lease, if it holds one."""
-    return fence_of(state.tenure.lease.vote) if state.tenure else None
+def reply_to_query(state: JournalState, commits: Sequence[Commit], limit: int) -> JournalReply:
+    """What this replica answers to a query: ``commits`` as the journal has them from the first
+    one asked for, as many as fit a frame; what it accepted only when there are none."""
+    fitting: list[Commit] = []
+    room = MAX_REPLY_BYTES
+    for commit in commits[:limit]:
+        room -= len(commit.input)
+        if fitting and room < 0:
+            break
+        fitting.append(commit)
+    held = state.accepted.proposal if state.accepted and not fitting else None
+    return JournalReply(version=state.version, commits=tuple(fitting), accepted=held)
