@@ -58,13 +58,13 @@ class ScriptLibrary:
         return self._loaded[view.script_hash]
 
     async def _load(self, view: ClassView) -> ClassScript:
-        xml = self._cache.get(view.script_hash)
+        xml = await self._cache.get(view.script_hash)
         if xml is None:
             xml = await self._source.fetch(view.script_uri)
             if keccak(xml) != view.script_hash:
                 raise ScriptHashWrong(uri=view.script_uri, expected=view.script_hash)
             script = trusted_script(xml, view)
-            self._cache.put(view.script_hash, xml)
+            await self._cache.put(xml)
             return script
         return trusted_script(xml, view)
 
