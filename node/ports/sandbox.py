@@ -102,11 +102,11 @@ class RunResult:
     error: str = ""
 
     @property
-    def output_hash(self) -> Hash:
-        """keccak256 over status, state, effects, result, logs and error.
+    def output(self) -> bytes:
+        """Six hashes, one a group: status, state, effects, result, logs, error (192 bytes).
 
-        Each group is its number of items and each item its length, four bytes big-endian, so
-        that no two outputs share an encoding.
+        They let somebody who was not there check one group against :attr:`output_hash` without
+        seeing the others; see :func:`effects_belong`.
         """
         groups = (
             (self.status.encode(),),
@@ -116,12 +116,34 @@ class RunResult:
             tuple(line.encode() for line in self.logs),
             (self.error.encode(),),
         )
-        parts: list[bytes] = []
-        for group in groups:
-            parts.append(len(group).to_bytes(4, "big"))
-            for item in group:
-                parts += (len(item).to_bytes(4, "big"), item)
-        return keccak(b"".join(parts))
+        return b"".join(map(_group_hash, groups))
+
+    @property
+    def output_hash(self) -> Hash:
+        """keccak256 of :attr:`output`; the same on every node."""
+        return keccak(self.output)
+
+
+_EFFECTS_GROUP = 2
+
+
+def effects_belong(effects: tuple[bytes, ...], output: bytes, output_hash: Hash) -> bool:
+    """Whether these are the effects of the run with this ``output_hash``."""
+    start = 32 * _EFFECTS_GROUP
+    return (
+        len(output) == 192
+        and keccak(output) == output_hash
+        and output[start : start + 32] == _group_hash(effects)
+    )
+
+
+def _group_hash(items: tuple[bytes, ...]) -> Hash:
+    """keccak256 over the number of items and each item after its length, four bytes big-endian,
+    so that no two groups share an encoding."""
+    parts = [len(items).to_bytes(4, "big")]
+    for item in items:
+        parts += (len(item).to_bytes(4, "big"), item)
+    return keccak(b"".join(parts))
 
 
 class Sandbox(Protocol):

@@ -203,14 +203,16 @@ class JournalReply(Body, frozen=True, kw_only=True):
 class RouteCall(Body, frozen=True, kw_only=True):
     """Executor to an anchor: I failed; make this call yourself, under the same key.
 
-    ``commit`` is the journal commit whose effect this is; the anchor recomputes that the call is
-    allowed from the script, so that no executor can send an anchor anywhere else.
+    ``commit`` is the journal commit whose run asked for the call. ``output`` are the hashes of
+    that run's output and ``effects`` its effects, which belong to the commit's output hash: no
+    executor can send an anchor anywhere that the script did not.
     """
 
     token: Hash
-    effect_index: int
+    index: int
     commit: Commit
-    effects: bytes
+    effects: tuple[bytes, ...]
+    output: bytes
     lease: Lease
 
 

@@ -67,12 +67,13 @@ class Runner:
         context = context_of(base.token, attributes, time_ms, input_hash(given))
         result = await self._run(script, handler, Mode.UPDATE, base.state, event, context)
         if result.status is not Status.OK:
-            return replace(execution, output_hash=result.output_hash)
+            return replace(execution, output_hash=result.output_hash, output=result.output)
         return replace(
             execution,
             state=base.state if result.state is None else result.state,
             effects=result.effects,
             output_hash=result.output_hash,
+            output=result.output,
         )
 
     async def read(
