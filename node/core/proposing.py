@@ -167,8 +167,8 @@ def gather(state: JournalState, event: ReceiveGathered, now_ms: int) -> Step:
     """Count a replica's answer; with a majority, the executor may begin.
 
     Raises NotActive, LeaseMissing for an answer to an older query, JournalBehind for one that
-    brought commits (apply them and ask again from the next version), SignerUnknown, and for an accepted proposal that is not
-    one: ProposalInvalid, CertificateInvalid, SignatureInvalid.
+    brought commits (apply them and ask again from the next version), SignerUnknown, and for an
+    accepted proposal that is none: ProposalInvalid, CertificateInvalid, SignatureInvalid.
     """
     require_active(state)
     tenure, reply = state.tenure, event.reply
