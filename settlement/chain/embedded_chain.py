@@ -267,7 +267,10 @@ class EmbeddedChain:
         try:
             _, receipt, computation = self._chain.apply_transaction(transaction)
         except EvmValidationError as error:
-            raise TransactionRefused(problem=str(error)) from error
+            problem = str(error)
+            if "afford" in problem or "balance" in problem:  # as all clients say it
+                problem = f"insufficient funds for gas * price + value: {problem}"
+            raise TransactionRefused(problem=problem) from error
         block = self._seal(
             MinedTransaction(transaction=transaction, receipt=receipt, computation=computation)
         )

@@ -1,0 +1,236 @@
+"""The follower over the in-memory chain: narrow ranges, outages, restarts, deep reorganisations."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from settlement.chain.follower import REMEMBERED_BLOCKS, ChainBatch, Follower, FollowerOptions
+from settlement.errors import StoreFailed
+from settlement.ports.chain_errors import RangeRefused, ReorgTooDeep, RpcUnreachable, WrongChain
+from settlement.ports.chain_events import ChainEvent, PeriodRolled, TokenMoved
+from settlement.ports.clock import VirtualClock
+from settlement.ports.memory_chain import MemoryChain
+from settlement.ports.store import MemoryStore
+from settlement.types import ZERO_ADDRESS, Address
+
+TICKETS = Address(b"the-ticket-contract.")
+
+
+def rolled(amount: int) -> PeriodRolled:
+    return PeriodRolled(period=0, amount=amount)
+
+
+def amounts(events: Sequence[ChainEvent]) -> list[int]:
+    return [event.amount for event in events if isinstance(event, PeriodRolled)]
+
+
+def follower_of(chain: MemoryChain, **options: int) -> Follower:
+    return Follower(
+        reader=chain,
+        clock=VirtualClock(),
+        first_block=1,
+        options=FollowerOptions(**options),
+    )
+
+
+async def drain_into(follower: Follower, seen: list[ChainEvent]) -> None:
+    while (batch := await follower.step()) is not None:
+        if batch.replaced_from is not None:
+            seen[:] = [event for event in seen if event.block < batch.replaced_from]
+        seen.extend(batch.events)
+        await follower.done(batch)
+
+
+async def test_events_come_once_and_in_order_in_ranges_of_the_given_width() -> None:
+    chain, seen = MemoryChain(), []
+    for amount in range(10):
+        chain.mine(rolled(amount))
+    follower = follower_of(chain, widest_range=3)
+    first = await follower.step()
+    assert first is not None
+    assert (first.first, first.last, first.head.number) == (1, 3, 10)
+    await drain_into(follower, seen)
+    assert amounts(seen) == list(range(10))
+    assert await follower.step() is None
+
+
+async def test_a_batch_comes_again_until_it_is_acknowledged() -> None:
+    chain = MemoryChain()
+    chain.mine(rolled(1))
+    follower = follower_of(chain)
+    first, again = await follower.step(), await follower.step()
+    assert first is not None
+    assert again is not None
+    assert first.events == again.events
+    await follower.done(again)
+    assert await follower.step() is None
+
+
+async def test_an_acknowledgement_of_an_older_batch_moves_nothing() -> None:
+    chain = MemoryChain()
+    chain.mine(rolled(1))
+    follower = follower_of(chain)
+    stale, fresh = await follower.step(), await follower.step()
+    assert stale is not None
+    assert fresh is not None
+    await follower.done(stale)
+    assert follower.next_block == 1
+
+
+async def test_a_range_that_the_endpoint_refuses_is_halved_until_it_takes_it() -> None:
+    chain, seen = MemoryChain(longest_range=3), []
+    for amount in range(40):
+        chain.mine(rolled(amount))
+    follower = follower_of(chain, widest_range=32)
+    refused = 0
+    while amounts(seen) != list(range(40)):
+        try:
+            await drain_into(follower, seen)
+        except RangeRefused:
+            refused += 1
+        assert refused < 40
+    assert refused >= 3
+
+
+async def test_an_outage_is_waited_out_and_shown_as_trouble() -> None:
+    chain, clock = MemoryChain(), VirtualClock()
+    chain.mine(rolled(1))
+    chain.unreachable = RpcUnreachable(endpoint="there", problem="down")
+    follower = Follower(reader=chain, clock=clock, first_block=1)
+    batches: list[ChainBatch] = []
+
+    async def consume() -> None:
+        async for batch in follower.batches():
+            batches.append(batch)
+            await follower.done(batch)
+
+    task = asyncio.create_task(consume())
+    await clock.advance_ms(5_000)
+    assert batches == []
+    assert isinstance(follower.trouble, RpcUnreachable)
+    chain.unreachable = None
+    await clock.advance_ms(60_000)
+    assert [amounts(batch.events) for batch in batches] == [[1]]
+    assert follower.trouble is None
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_trouble_that_no_retry_helps_is_raised() -> None:
+    chain = MemoryChain()
+    chain.unreachable = WrongChain(expected=1, found=2)
+    with pytest.raises(WrongChain):
+        await anext(follower_of(chain).batches())
+
+
+async def test_a_cursor_that_cannot_be_stored_is_not_moved() -> None:
+    chain, store = MemoryChain(), MemoryStore()
+    chain.mine(rolled(1))
+    follower = Follower(reader=chain, clock=VirtualClock(), first_block=1, store=store)
+    batch = await follower.step()
+    assert batch is not None
+    store.fail_next_commit = StoreFailed(problem="disk full")
+    with pytest.raises(StoreFailed):
+        await follower.done(batch)
+    again = await follower.step()
+    assert again is not None
+    assert again.events == batch.events
+    await follower.done(again)
+    assert await follower.step() is None
+
+
+async def test_even_the_first_block_shown_may_be_replaced() -> None:
+    chain, seen = MemoryChain(), []
+    chain.mine(rolled(1))
+    follower = follower_of(chain)
+    await drain_into(follower, seen)
+    chain.drop(1)
+    chain.mine(rolled(2))
+    await drain_into(follower, seen)
+    assert amounts(seen) == [2]
+
+
+async def test_a_reorganisation_deeper_than_remembered_stops_the_follower() -> None:
+    chain, seen = MemoryChain(), []
+    for amount in range(REMEMBERED_BLOCKS + 20):
+        chain.mine(rolled(amount))
+    follower = follower_of(chain)
+    await drain_into(follower, seen)
+    chain.drop(REMEMBERED_BLOCKS + 5)
+    with pytest.raises(ReorgTooDeep) as refusal:
+        await follower.step()
+    assert not refusal.value.retryable
+
+
+async def test_the_history_of_a_late_watched_contract_excludes_what_others_saw() -> None:
+    chain, seen = MemoryChain(), []
+    for number in range(3):
+        chain.mine(
+            rolled(number),
+            TokenMoved(contract=TICKETS, sender=ZERO_ADDRESS, receiver=TICKETS, number=number),
+        )
+    follower = follower_of(chain, widest_range=2)
+    await drain_into(follower, seen)
+    follower.watch(TICKETS)
+    later: list[ChainEvent] = []
+    await drain_into(follower, later)
+    assert [event.number for event in later if isinstance(event, TokenMoved)] == [0, 1, 2]
+    assert amounts(later) == []
+
+
+@given(
+    story=st.lists(
+        st.one_of(
+            st.tuples(st.just("mine"), st.integers(1, 4)),
+            st.tuples(st.just("reorganise"), st.integers(1, 6)),
+            st.tuples(st.just("read"), st.integers(1, 3)),
+            st.tuples(st.just("restart"), st.just(0)),
+        ),
+        max_size=40,
+    ),
+    confirmations=st.integers(0, 3),
+    widest=st.integers(1, 5),
+)
+def test_whatever_the_chain_does_the_events_shown_are_the_chains(
+    story: list[tuple[str, int]], confirmations: int, widest: int
+) -> None:
+    asyncio.run(_follow_story(story, confirmations, widest))
+
+
+async def _follow_story(story: list[tuple[str, int]], confirmations: int, widest: int) -> None:
+    chain, store, counter = MemoryChain(), MemoryStore(), 0
+    seen: list[ChainEvent] = []
+    options = FollowerOptions(confirmations=confirmations, widest_range=widest)
+
+    def begin() -> Follower:
+        return Follower(
+            reader=chain, clock=VirtualClock(), first_block=1, store=store, options=options
+        )
+
+    follower = begin()
+    for action, amount in story:
+        height = (await chain.head()).number
+        if action == "reorganise":
+            chain.drop(min(amount, height))
+        if action in ("mine", "reorganise"):
+            for _ in range(amount):
+                counter += 1
+                chain.mine(rolled(counter))
+        elif action == "restart":
+            follower = begin()
+        else:
+            for _ in range(amount):
+                batch = await follower.step()
+                if batch is None:
+                    break
+                if batch.replaced_from is not None:
+                    seen[:] = [event for event in seen if event.block < batch.replaced_from]
+                seen.extend(batch.events)
+                await follower.done(batch)
+    await drain_into(follower, seen)
+    last = (await chain.head()).number - confirmations
+    assert seen == list(await chain.events(1, max(last, follower.next_block - 1), frozenset()))
