@@ -53,10 +53,11 @@ class ClassView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenView:
-    """A token that exists: its holder now, and the block that holds its mint."""
+    """A token that exists: its holder now, and whom and in which block it was minted to."""
 
     token: TokenId
     holder: Address
+    minted_to: Address
     minted_in: int
 
 
@@ -146,8 +147,12 @@ class ChainView:
         if event.receiver == ZERO_ADDRESS:
             self.tokens.pop(token.id, None)
             return
-        minted_in = held.minted_in if held else event.block
-        self.tokens[token.id] = TokenView(token=token, holder=event.receiver, minted_in=minted_in)
+        if held is not None:
+            self.tokens[token.id] = replace(held, holder=event.receiver)
+            return
+        self.tokens[token.id] = TokenView(
+            token=token, holder=event.receiver, minted_to=event.receiver, minted_in=event.block
+        )
 
 
 def member_event(event: ChainEvent) -> MemberEvent | None:

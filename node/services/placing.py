@@ -11,7 +11,7 @@ import structlog
 from node.core.placement import ANCHOR, Rules, coordinator, place
 from node.ports.beacon import Beacon
 from node.services.chain_view import ChainView
-from node.services.script_library import ScriptLibrary
+from node.services.script_library import ScriptLibrary, rules_of
 from node.services.table import Table
 from settlement.errors import SmartLayerError
 from settlement.ports.chain_events import ChainEvent, TokenMoved
@@ -89,10 +89,7 @@ class Placing:
         if minted is None:
             return  # burnt, or its mint was replaced by a reorganisation
         script = await self._scripts.of_class(minted.token.token_class.id)
-        level = script.service.level
-        rules = self._rules
-        if level is not None:
-            rules = Rules(replicas=level.replicas, minimum_stake=rules.minimum_stake)
+        rules = rules_of(script, self._rules)
         seed = await self._beacon.value(minted.minted_in)
         placement = place(minted.token, minted.minted_in, seed, self._view.members, rules)
         await self._table.publish(placement, self._key.sign(self._domain, placement))

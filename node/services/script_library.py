@@ -7,6 +7,7 @@ chain, its signature covers the whole document, and the account that signed it i
 import asyncio
 from dataclasses import dataclass
 
+from node.core.placement import Rules
 from node.errors import ScriptHashWrong, ScriptSignerWrong, ServicePartMissing, TokenUnknown
 from node.ports.scripts import ScriptSource
 from node.services.chain_view import ChainView, ClassView
@@ -86,3 +87,11 @@ def trusted_script(xml: bytes, view: ClassView) -> ClassScript:
         source=source,
         source_hash=keccak(source),
     )
+
+
+def rules_of(script: ClassScript, rules: Rules) -> Rules:
+    """The placement rules of a class: its script's number of replicas, where it says one."""
+    level = script.service.level
+    if level is None:
+        return rules
+    return Rules(replicas=level.replicas, minimum_stake=rules.minimum_stake)

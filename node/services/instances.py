@@ -1,0 +1,204 @@
+"""The token instances of a service node: what they are, what moves them, how they begin.
+
+A placement that names this node is checked against the chain (members, seed, mint) before the
+token is activated. An instance's attributes are read from the chain at its activation block and
+stand in its first journal entry, so that every run on every replica sees the same ones.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from node.core.canonical import object_from_bytes, to_bytes
+from node.core.declared import Declarations, Subscription, tag_of
+from node.core.inputs import Activation, decode_input, encode_input
+from node.core.instance import JOURNAL, journal_key
+from node.core.journal import JournalState, Phase, journal_stream
+from node.core.placement import ANCHOR, Rules, verify_announcement, verify_placement
+from node.errors import PlacementInvalid, TokenUnknown
+from node.ports.beacon import Beacon
+from node.protocol.frames import Commit, PlacementAnnounce
+from node.services.chain_view import ChainView, TokenView
+from node.services.running import Base
+from node.services.script_library import ClassScript, ScriptLibrary, rules_of
+from node.tokenscript.attributes import (
+    Known,
+    decode_result,
+    needs_chain,
+    plan_call,
+    resolution_order,
+    resolve_locally,
+)
+from node.tokenscript.strict_json import Json
+from settlement.ports.chain import Block, ChainReader
+from settlement.protocol.typed_data import Domain
+from settlement.services.engine import Engine
+from settlement.types import Address, Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A token held here: its script, its journal's state, and what its activation said."""
+
+    view: TokenView
+    script: ClassScript
+    state: JournalState
+    attributes: bytes
+
+    @property
+    def base(self) -> Base:
+        """What the next run starts from."""
+        return Base(
+            token=self.view.token,
+            version=self.state.version,
+            root=self.state.state_root,
+            state=self.state.state,
+            attributes=self.attributes,
+        )
+
+
+class Instances:
+    """Knows the instances of this node."""
+
+    def __init__(
+        self,
+        *,
+        node: Address,
+        domain: Domain,
+        engine: Engine,
+        view: ChainView,
+        chain: ChainReader,
+        scripts: ScriptLibrary,
+        beacon: Beacon,
+        rules: Rules,
+    ) -> None:
+        self._node = node
+        self._domain = domain
+        self._engine = engine
+        self._view = view
+        self._chain = chain
+        self._scripts = scripts
+        self._beacon = beacon
+        self._rules = rules
+        self._activations: dict[Hash, bytes] = {}
+
+    async def held(self) -> tuple[Hash, ...]:
+        """The ids of all tokens that this node holds."""
+        keys = await self._engine.store.keys(JOURNAL.kind)
+        found = []
+        for key in keys:
+            state = await self._engine.state(JOURNAL, key)
+            if state.phase is Phase.ACTIVE:
+                found.append(state.token)
+        return tuple(found)
+
+    async def state(self, token: Hash) -> JournalState:
+        """The journal's state, whether the token is held or not."""
+        return await self._engine.state(JOURNAL, journal_key(token))
+
+    async def instance(self, token: Hash) -> Instance:
+        """A token that is active here. Raises TokenUnknown."""
+        state = await self.state(token)
+        view = self._view.tokens.get(token)
+        if state.phase is not Phase.ACTIVE or view is None:
+            raise TokenUnknown(token="0x" + token.hex(), problem="this node does not hold it")
+        script = await self._scripts.of_class(view.token.token_class.id)
+        attributes = await self._attributes(state)
+        return Instance(view=view, script=script, state=state, attributes=attributes)
+
+    async def declarations(self, instance: Instance) -> Declarations:
+        """Whose word moves the token: its script's declarations for these attributes."""
+        values = object_from_bytes(instance.attributes)
+        return Declarations(
+            token=instance.state.token,
+            subscriptions=tuple(
+                Subscription(
+                    topic=each.topic,
+                    attester=each.attester,
+                    tag=tag_of(each.key, str(values.get(each.key, ""))),
+                )
+                for each in instance.script.service.subscriptions
+            ),
+            holders=instance.state.holders,
+            anchors=self.anchors,
+        )
+
+    @property
+    def anchors(self) -> tuple[Address, ...]:
+        """The active anchors, by key."""
+        return tuple(member.key for member in self._view.members.active(ANCHOR))
+
+    async def check_announced(self, announced: PlacementAnnounce) -> TokenView:
+        """Check a placement that names this node against the chain.
+
+        Raises PlacementInvalid, SignatureInvalid, TokenUnknown (retryable by its sender: our view
+        of the chain may be behind), BlockNotFound.
+        """
+        placement = announced.placement
+        verify_announcement(
+            self._domain, placement, announced.anchor, announced.signature, self.anchors
+        )
+        view = self._view.tokens.get(placement.token)
+        if view is None:
+            raise TokenUnknown(token="0x" + placement.token.hex(), problem="its mint is not seen")
+        if placement.activation_block != view.minted_in:
+            raise PlacementInvalid(problem="its activation block does not hold the mint")
+        if placement.seed != await self._beacon.value(view.minted_in):
+            raise PlacementInvalid(problem="its seed is not the beacon's")
+        script = await self._scripts.of_class(view.token.token_class.id)
+        rules = rules_of(script, self._rules)
+        verify_placement(placement, view.token, self._view.members, rules)
+        if self._node not in placement.holders:
+            raise PlacementInvalid(problem="this node is not among the holders")
+        return view
+
+    async def activation(self, view: TokenView) -> bytes:
+        """The activation input of a token: what the chain says of it at its activation block.
+
+        Raises AttributeFailed, RpcUnreachable, and the refusals of its script.
+        """
+        token = view.token.id
+        if token not in self._activations:
+            script = await self._scripts.of_class(view.token.token_class.id)
+            block = await self._chain.block(view.minted_in)
+            values = await self._resolve(script, view, block)
+            activation = Activation(
+                token=token,
+                block=block.number,
+                block_hash=block.hash,
+                time=block.timestamp * 1_000,
+                attributes=to_bytes(values),
+            )
+            self._activations[token] = encode_input(activation)
+        return self._activations[token]
+
+    async def attempt_limits(self, view: TokenView) -> dict[str, int]:
+        """How often the executor tries each action of a token's script."""
+        script = await self._scripts.of_class(view.token.token_class.id)
+        return {action.name: action.attempts for action in script.service.actions}
+
+    async def _resolve(self, script: ClassScript, view: TokenView, block: Block) -> dict[str, Json]:
+        values: dict[str, Json] = {}
+        names = [attribute.name for attribute in script.model.attributes]
+        for attribute in resolution_order(script.model, names):
+            known = Known(token=view.token, owner=view.minted_to, values=values)
+            if needs_chain(attribute):
+                call = plan_call(script.model, attribute, known)
+                answer = await self._chain.call(call.contract, call.calldata, block.number)
+                values[attribute.name] = decode_result(attribute, call, answer)
+            else:
+                values[attribute.name] = resolve_locally(attribute, known)
+        return values
+
+    async def _attributes(self, state: JournalState) -> bytes:
+        """The attributes in the first journal entry; before it is committed, there are none."""
+        if state.version == 0:
+            return b"{}"
+        if state.token not in self._activations:
+            stream = journal_stream(state.token)
+            first = (await self._engine.store.read_log(stream, 1, 1))[0]
+            commit = msgspec.json.decode(first.body, type=Commit)
+            self._activations[state.token] = commit.input
+        given = decode_input(self._activations[state.token])
+        assert isinstance(given, Activation), "a token begins with its activation"
+        return given.attributes

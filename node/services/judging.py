@@ -1,0 +1,85 @@
+"""Judges an input before it waits at a token: by the network's rules and by its script's.
+
+Every replica judges alike, since nothing but the input, the script and the chain is asked: the
+times compared are those that the input itself carries.
+"""
+
+from node.core.canonical import object_from_bytes
+from node.core.declared import check_input
+from node.core.inputs import Activation, Attested, Outcome, decode_input
+from node.errors import AttestationWrongSchema, InputInvalid, InputNotDeclared
+from node.services.instances import Instance, Instances
+from node.services.running import handler_and_event
+from node.tokenscript.described import DescribedAttestation
+from settlement.protocol.typed_data import Domain
+from settlement.types import ZERO_HASH
+
+
+class Judge:
+    """Says which inputs may move which token."""
+
+    def __init__(self, instances: Instances, domain: Domain) -> None:
+        self._instances = instances
+        self._domain = domain
+
+    async def require(self, instance: Instance, data: bytes) -> None:
+        """Raise unless the input may move this token.
+
+        Raises InputInvalid, InputNotDeclared, SignerUnknown, SignatureInvalid, the attestation
+        errors, FailureUnproven.
+        """
+        given = decode_input(data)
+        declared = await self._instances.declarations(instance)
+        check_input(given, declared, self._domain)
+        match given:
+            case Activation():
+                if data != await self._instances.activation(instance.view):
+                    raise InputInvalid(problem="the chain tells another activation")
+            case Attested():
+                require_attested(instance, given, self._domain.chain_id)
+            case Outcome():
+                require_outcome(instance, given, self._domain.chain_id)
+            case _:
+                pass
+        handler_and_event(given)  # an input that cannot become an event is refused here
+
+
+def require_attested(instance: Instance, given: Attested, chain_id: int) -> None:
+    """The attestation in a feed's entry must be the one that the script subscribes to, and its
+    key field this token's."""
+    described = DescribedAttestation.from_bytes(given.body)
+    require_chain(described, chain_id)
+    values, fields = object_from_bytes(instance.attributes), described.fields
+    topic, said_by = given.entry.topic, given.entry.attester
+    for each in instance.script.service.subscriptions:
+        if (each.topic, each.attester) == (topic, said_by) and (
+            each.key in values and fields.get(each.key) == values[each.key]
+        ):
+            described.attestation.require(
+                schema=each.schema, attester=each.attester, now=given.entry.time // 1_000 + 1
+            )
+            return
+    raise InputNotDeclared(problem=f"no subscription to {topic} matches its fields")
+
+
+def require_outcome(instance: Instance, given: Outcome, chain_id: int) -> None:
+    """An outcome must carry the attestation that the script asks its action for."""
+    action = instance.script.service.action(given.response.action)
+    if action is None:
+        raise InputNotDeclared(problem=f"no action {given.response.action}")
+    if action.success is None:
+        return
+    if given.attestation is None:
+        raise AttestationWrongSchema(found=ZERO_HASH, expected=action.success.schema)
+    described = DescribedAttestation.from_bytes(given.attestation)
+    require_chain(described, chain_id)
+    attester = action.success.attester or described.attestation.attester
+    now = given.response.time // 1_000 + 1
+    described.attestation.require(schema=action.success.schema, attester=attester, now=now)
+
+
+def require_chain(described: DescribedAttestation, chain_id: int) -> None:
+    """An attestation made for another chain is a replay."""
+    found = described.attestation.domain.chain_id
+    if found != chain_id:
+        raise InputInvalid(problem=f"its attestation is of chain {found}, not {chain_id}")
