@@ -23,6 +23,8 @@ from settlement.types import Address, checksum, hex_text, parse_address
 AbiValue = int | bool | str | bytes | list["AbiValue"]
 
 WORD = 32
+MAX_PARTS = 32
+"""Arrays, and tuples, in one type."""
 MAX_JSON_INTEGER = (1 << 53) - 1
 """Beyond it a JSON number is not exact everywhere (RFC 8785); such integers become text."""
 
@@ -75,6 +77,8 @@ def encode(types: Sequence[str], values: Sequence[AbiValue]) -> bytes:
 @lru_cache(maxsize=1024)
 def parse_type(name: str) -> AbiType:
     """A type by its canonical name, tuples written out; raises InputError."""
+    if max(name.count("["), name.count("(")) > MAX_PARTS:
+        raise InputError(where=f"type {name[:40]}", problem="it is nested too deep")
     if name.endswith("]"):
         element, _, length = name[:-1].rpartition("[")
         if length and (not length.isdigit() or length.startswith("0") or len(length) > 6):
