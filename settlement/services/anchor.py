@@ -149,6 +149,16 @@ class Anchor:
                 found.append(ChannelStatement(signer=state.signer, statement=state.statement))
         return tuple(found)
 
+    async def unsigned(self, period: int) -> int:
+        """Channels of a period that owe something and have not signed for all of it."""
+        count = 0
+        for key in await self._engine.store.keys(LEDGER.kind):
+            if key.endswith(f"/{period}"):
+                state = await self._engine.state(LEDGER, key)
+                signed = state.statement.amount if state.statement else 0
+                count += signed < state.acknowledged
+        return count
+
     async def _require_ours(self, signer: Address, period: int) -> ChannelState:
         channel = await self._directory.channel(signer)
         expected = channel.anchor_at(period)

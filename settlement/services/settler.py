@@ -1,0 +1,316 @@
+"""The settler: takes an anchor's periods from signed Statements to paid leaves.
+
+Wiring: give :attr:`Settler.performers` to the process's Outbox, and call :meth:`Settler.receive`
+with every batch of confirmed events, after the directory and the calendar have seen it::
+
+    outbox = Outbox(engine, {**settler.performers, …})
+    async for batch in follower.batches():
+        calendar.observe(batch.head)
+        await directory.receive(batch.events)
+        await settler.receive(batch.events)
+        await follower.done(batch)
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from settlement.chain.calls import compact
+from settlement.core.month import (
+    MONTH,
+    PAYOUTS_PER_CHUNK,
+    ActionCommit,
+    ActionSettle,
+    ContractReceiveCommitted,
+    ContractReceiveDistributed,
+    ContractReceiveRows,
+    ContractReceiveTime,
+    ContractSendCommitPeriod,
+    ContractSendDistribute,
+    ContractSendReleaseBond,
+    ContractSendSettleChunk,
+    DebitedRow,
+    MonthEvent,
+    MonthRow,
+    MonthState,
+    MonthStatement,
+    PayoutChunk,
+    PerformCount,
+    SkippedRow,
+    Stage,
+    is_due,
+    month_key,
+    payouts_stream,
+    rows_stream,
+)
+from settlement.core.payouts import (
+    AcceptedRow,
+    Accounts,
+    IssuerTerms,
+    PayoutLeaf,
+    payouts,
+)
+from settlement.core.periods import PeriodWindows
+from settlement.ports.chain import Call, ChainReader, ChainWriter
+from settlement.ports.chain_events import (
+    ChainEvent,
+    PayoutsDistributed,
+    PeriodCommitted,
+    RowSkipped,
+    StatementsAccepted,
+)
+from settlement.ports.chain_records import Payout, PotStatus, ProofNode, StatementRow
+from settlement.protocol.merkle_sum import Tree
+from settlement.services.anchor import Anchor
+from settlement.services.calendar import Calendar
+from settlement.services.engine import Effect, Engine, Performer
+from settlement.types import Address, Hash
+
+LONGEST_LOOK_BACK = 8
+"""Periods back from the current one that may still need work."""
+
+
+class SettlementCalls(Protocol):
+    """The builders of the settler's transactions (``settlement.chain.calls.Calls``)."""
+
+    def settle_chunk(self, period: int, rows: Sequence[StatementRow]) -> Call: ...
+
+    def commit_period(self, period: int, root: Hash, total: int, leaf_count: int) -> Call: ...
+
+    def distribute(
+        self,
+        anchor: Address,
+        period: int,
+        first_index: int,
+        payouts: Sequence[Payout],
+        siblings: Sequence[ProofNode],
+    ) -> Call: ...
+
+    def release_bond(self, anchor: Address, period: int) -> Call: ...
+
+
+class Settler:
+    """Settles for one anchor. The writer's account is the anchor's node key."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        anchor: Anchor,
+        chain: ChainReader,
+        writer: ChainWriter,
+        calls: SettlementCalls,
+        calendar: Calendar,
+    ) -> None:
+        self._engine = engine
+        self._anchor = anchor
+        self._chain = chain
+        self._writer = writer
+        self._calls = calls
+        self._calendar = calendar
+        self._log = structlog.get_logger("settler")
+
+    @property
+    def performers(self) -> Mapping[type, Performer]:
+        """The coroutines that perform the month's effects; all are idempotent."""
+        return {
+            ContractSendSettleChunk: self._perform_settle,
+            PerformCount: self._perform_count,
+            ContractSendCommitPeriod: self._perform_commit,
+            ContractSendDistribute: self._perform_distribute,
+            ContractSendReleaseBond: self._perform_release,
+        }
+
+    async def month(self, period: int) -> MonthState:
+        """Where a period stands."""
+        return await self._engine.state(MONTH, month_key(period))
+
+    async def leaves(self, period: int) -> tuple[PayoutLeaf, ...]:
+        """The committed payouts of a period, in order; empty before they are counted."""
+        state = await self.month(period)
+        stream = payouts_stream(period, state.root)
+        count = -(-state.leaf_count // PAYOUTS_PER_CHUNK)
+        rows = await self._engine.store.read_log(stream, 0, count) if count else ()
+        chunks = (msgspec.json.decode(row.body, type=PayoutChunk) for row in rows)
+        return tuple(leaf for chunk in chunks for leaf in chunk.leaves)
+
+    async def receive(self, events: Sequence[ChainEvent]) -> None:
+        """Take confirmed events, oldest first, then do what the time asks for."""
+        for event in events:
+            await self._told(event)
+        await self.wake()
+
+    async def wake(self) -> None:
+        """Look at every recent period by the chain's clock. Call it at every new head."""
+        now = await self._calendar.seconds()
+        current = await self._calendar.period()
+        for period in range(max(0, current - LONGEST_LOOK_BACK), current):
+            await self._look_at(period, now)
+
+    async def _look_at(self, period: int, now: int) -> None:
+        state = await self.month(period)
+        if state.stage is Stage.COLLECTING:
+            windows = await self._calendar.windows(period)
+            if windows.settle_from <= now and await self._is_time(period, windows, now):
+                await self._begin(period, windows, now)
+        elif is_due(state, now):
+            await self._apply(period, ContractReceiveTime(now=now))
+
+    async def _is_time(self, period: int, windows: PeriodWindows, now: int) -> bool:
+        """Settle once every Statement is in; half of the window is left to the late ones."""
+        middle = (windows.settle_from + windows.settle_until) // 2
+        return now >= middle or await self._anchor.unsigned(period) == 0
+
+    async def _begin(self, period: int, windows: PeriodWindows, now: int) -> None:
+        accepted = await self._anchor.accepted(period) if now < windows.settle_until else ()
+        statements = tuple(
+            MonthStatement(
+                row=AcceptedRow(
+                    signer=found.signer,
+                    amount=found.statement.amount,
+                    root=found.statement.root,
+                    lanes=found.statement.lanes,
+                ),
+                signature=found.statement.signature,
+            )
+            for found in accepted
+        )
+        event = ActionSettle(statements=statements, settle_until=windows.settle_until, now=now)
+        await self._apply(period, event)
+
+    async def _told(self, event: ChainEvent) -> None:
+        told: MonthEvent
+        match event:
+            case StatementsAccepted(anchor=anchor, period=period):
+                rows = tuple(
+                    DebitedRow(signer=row.signer, amount=row.amount, root=row.vouchers_root)
+                    for row in event.rows
+                )
+                told = ContractReceiveRows(accepted=rows)
+            case RowSkipped(anchor=anchor, period=period):
+                row = SkippedRow(signer=event.signer, reason=int(event.reason))
+                told = ContractReceiveRows(skipped=(row,))
+            case PeriodCommitted(anchor=anchor, period=period):
+                told = ContractReceiveCommitted(
+                    root=event.root,
+                    total=event.sum,
+                    leaf_count=event.leaf_count,
+                    final_at=event.final_at,
+                )
+            case PayoutsDistributed(anchor=anchor, period=period):
+                told = ContractReceiveDistributed(first=event.first_index, count=len(event.payouts))
+            case _:
+                return
+        if anchor == self._anchor.address:
+            await self._apply(period, told)
+
+    async def _apply(self, period: int, event: MonthEvent) -> None:
+        before = await self.month(period)
+        moved = await self._engine.apply(MONTH, month_key(period), event)
+        if moved.state.stage is before.stage:
+            return
+        if moved.state.stage in (Stage.MISSED, Stage.BLOCKED):
+            self._log.error(
+                "month_lost",
+                period=period,
+                stage=moved.state.stage.value,
+                why=moved.state.blocked_by,
+            )
+        else:
+            self._log.info("month_moved", period=period, stage=moved.state.stage.value)
+
+    # Performers
+
+    async def _perform_settle(self, effect: Effect) -> None:
+        request = effect.request
+        assert isinstance(request, ContractSendSettleChunk)
+        rows = request.rows
+        # After a crash the chunk may be on chain already; then only what is missing is sent.
+        if await self._chain.is_settled(rows[0].signer, request.period):
+            settled = [await self._chain.is_settled(r.signer, request.period) for r in rows]
+            rows = tuple(row for row, done in zip(rows, settled, strict=True) if not done)
+        if rows:
+            compact = [_compact_row(row) for row in rows]
+            await self._writer.submit(self._calls.settle_chunk(request.period, compact))
+
+    async def _perform_count(self, effect: Effect) -> None:
+        request = effect.request
+        assert isinstance(request, PerformCount)
+        state = await self.month(request.period)
+        if state.stage is not Stage.COUNTING:
+            return
+        rows = await self._accepted_rows(state)
+        accounts = await self._accounts(state.period, rows)
+        leaves = payouts(rows, await self._calendar.shares(state.period), accounts)
+        now = await self._calendar.seconds()
+        await self._apply(request.period, ActionCommit(leaves=leaves, now=now))
+
+    async def _perform_commit(self, effect: Effect) -> None:
+        request = effect.request
+        assert isinstance(request, ContractSendCommitPeriod)
+        pot = await self._chain.pot(self._anchor.address, request.period)
+        if pot.status is PotStatus.OPEN:
+            call = self._calls.commit_period(
+                request.period, request.root, request.total, request.leaf_count
+            )
+            await self._writer.submit(call)
+
+    async def _perform_distribute(self, effect: Effect) -> None:
+        request = effect.request
+        assert isinstance(request, ContractSendDistribute)
+        pot = await self._chain.pot(self._anchor.address, request.period)
+        if pot.distributed == pot.sum:
+            return  # somebody else was faster; the events will say so
+        leaves = await self.leaves(request.period)
+        first = request.chunk * PAYOUTS_PER_CHUNK
+        chunk = leaves[first : first + PAYOUTS_PER_CHUNK]
+        proof = Tree.of([leaf.node() for leaf in leaves]).range_proof(first, len(chunk))
+        await self._writer.submit(
+            self._calls.distribute(
+                self._anchor.address,
+                request.period,
+                first,
+                [Payout(account=leaf.account, amount=leaf.amount) for leaf in chunk],
+                [ProofNode(hash=node.hash, sum=node.sum) for node in proof],
+            )
+        )
+
+    async def _perform_release(self, effect: Effect) -> None:
+        request = effect.request
+        assert isinstance(request, ContractSendReleaseBond)
+        pot = await self._chain.pot(self._anchor.address, request.period)
+        if pot.bond:
+            call = self._calls.release_bond(self._anchor.address, request.period)
+            await self._writer.submit(call)
+
+    async def _accepted_rows(self, state: MonthState) -> list[AcceptedRow]:
+        stream = rows_stream(state.period)
+        rows = await self._engine.store.read_log(stream, 0, len(state.rows))
+        kept = (msgspec.json.decode(row.body, type=AcceptedRow) for row in rows)
+        debited = {row.signer for row in state.accepted}
+        return [row for row in kept if row.signer in debited]
+
+    async def _accounts(self, period: int, rows: Sequence[AcceptedRow]) -> Accounts:
+        anchor = await self._chain.node(self._anchor.address)
+        nodes: dict[Address, Address] = {}
+        for key in sorted({lane.node for row in rows for lane in row.lanes}):
+            registered = await self._chain.node(key)
+            if registered is not None:
+                nodes[key] = registered.payout
+        issuers: dict[Hash, IssuerTerms] = {}
+        for token_class in sorted({lane.token_class for row in rows for lane in row.lanes}):
+            account, share = await self._chain.revenue(token_class, period)
+            issuers[token_class] = IssuerTerms(payout=account, share=share)
+        return Accounts(
+            treasury=(await self._calendar.terms(period)).treasury,
+            anchor=anchor.payout if anchor else self._anchor.address,
+            nodes=nodes,
+            issuers=issuers,
+        )
+
+
+def _compact_row(row: MonthRow) -> StatementRow:
+    r, vs = compact(row.signature)
+    return StatementRow(amount=row.amount, vouchers_root=row.root, r=r, vs=vs)
