@@ -7,10 +7,11 @@ back, and whoever becomes a home when the anchors change gets it then.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import islice
 
 import structlog
 
-from node.core.placement import ANCHOR, Rules, homes, verify_announcement, verify_placement
+from node.core.placement import ANCHOR, homes
 from node.core.records import (
     RECORDS,
     DeliverPlacement,
@@ -19,7 +20,6 @@ from node.core.records import (
     record_key,
 )
 from node.errors import PeerUnreachable, PlacementInvalid
-from node.ports.beacon import Beacon
 from node.ports.network import Network
 from node.protocol.frames import (
     AnyBody,
@@ -31,8 +31,8 @@ from node.protocol.frames import (
 from node.protocol.messages import Placement
 from node.services.chain_view import ChainView
 from node.services.dispatch import Dispatch
-from node.services.script_library import ScriptLibrary
 from settlement.errors import SmartLayerError
+from settlement.protocol.signing import SigningKey
 from settlement.protocol.typed_data import Domain
 from settlement.services.engine import Effect, Engine, Performer
 from settlement.types import Address, Hash, Signature
@@ -45,53 +45,13 @@ ATTEMPTS = 60
 """Rounds in which a record is offered to a peer that refuses it: it may be behind the chain."""
 AT_ONCE = 32
 """Records on their way to peers at the same time, at most."""
+MAX_ROUND = 1_024
+"""Records offered in one round, at most."""
 
 Judge = Callable[[PlacementAnnounce], Awaitable[None]]
 """Raises a typed error unless the record is what the chain, the beacon and the script give."""
 
 Subscriber = Callable[[PlacementAnnounce], Awaitable[None]]
-
-RulesOf = Callable[[Hash], Awaitable[Rules]]
-"""The placement rules of a token class, by its id."""
-
-
-class PlacementJudge:
-    """Recomputes a record from the mint, the beacon and the members: no anchor's word suffices."""
-
-    def __init__(
-        self, *, domain: Domain, view: ChainView, beacon: Beacon, rules_of: RulesOf
-    ) -> None:
-        self._domain = domain
-        self._view = view
-        self._beacon = beacon
-        self._rules_of = rules_of
-
-    async def __call__(self, record: PlacementAnnounce) -> None:
-        """Raise PlacementInvalid, SignatureInvalid, or why it cannot be judged now."""
-        placement, members = record.placement, self._view.members
-        anchors = [member.key for member in members.active(ANCHOR)]
-        verify_announcement(self._domain, placement, record.anchor, record.signature, anchors)
-        minted = self._view.tokens.get(placement.token)
-        if minted is None:
-            raise PlacementInvalid(problem="this node has not seen the token's mint")
-        if placement.activation_block != minted.minted_in:
-            raise PlacementInvalid(problem="the token was minted in another block")
-        if placement.seed != await self._beacon.value(placement.activation_block):
-            raise PlacementInvalid(problem="the seed is not the beacon's")
-        rules = await self._rules_of(minted.token.token_class.id)
-        verify_placement(placement, minted.token, members, rules)
-
-
-def rules_by_script(scripts: ScriptLibrary, rules: Rules) -> RulesOf:
-    """The network's rules, with as many replicas as the class's script asks for."""
-
-    async def rules_of(class_id: Hash) -> Rules:
-        level = (await scripts.of_class(class_id)).service.level
-        if level is None:
-            return rules
-        return Rules(replicas=level.replicas, minimum_stake=rules.minimum_stake)
-
-    return rules_of
 
 
 class Table:
@@ -100,7 +60,7 @@ class Table:
     def __init__(
         self,
         *,
-        key: Address,
+        key: SigningKey,
         domain: Domain,
         engine: Engine,
         network: Network,
@@ -108,7 +68,8 @@ class Table:
         judge: Judge,
         copies: int = COPIES,
     ) -> None:
-        self._key = key
+        self._signing = key
+        self._key = key.address
         self._domain = domain
         self._engine = engine
         self._network = network
@@ -169,7 +130,7 @@ class Table:
         at_home = self._homes(token)
         asked = [home for home in at_home if home != self._key]
         answers = await asyncio.gather(*(self._ask(home, token) for home in asked))
-        if asked and self._key not in at_home and not any(answered for answered, _ in answers):
+        if self._key not in at_home and not any(answered for answered, _ in answers):
             raise PeerUnreachable(peer=b"", problem="none of the record's homes answers")
         found: PlacementAnnounce | None = None
         for _, record in answers:
@@ -187,7 +148,8 @@ class Table:
             anchors_now, linked_now = self._anchors(), frozenset(self._network.peers())
             await self._owe(linked_now if anchors_now != anchors else linked_now - linked)
             anchors, linked = anchors_now, linked_now
-            await self._offer_all([owed for owed in self._owed if owed[1] in linked])
+            due = (owed for owed in list(self._owed) if owed[1] in linked)
+            await self._offer_all(islice(due, MAX_ROUND))
             await self._engine.clock.sleep_ms(ROUND_MS)
 
     # --- frames ----------------------------------------------------------------------------------
@@ -195,6 +157,8 @@ class Table:
     async def _on_announce(self, _peer: Address, body: PlacementAnnounce) -> AnyBody:
         held = await self.held(body.placement.token)
         if newer(body, held):
+            if self._key not in (*self._homes(body.placement.token), *body.placement.holders):
+                raise PlacementInvalid(problem="this node is neither a home nor a holder")
             await self._judge(body)
             await self._keep(body)
         return Done()
@@ -203,8 +167,9 @@ class Table:
         held = await self.held(body.token)
         if held is None:
             return PlacementReply(placement=None, anchor=None, signature=None)
+        shown = self._resigned(held)
         return PlacementReply(
-            placement=held.placement, anchor=held.anchor, signature=held.signature
+            placement=shown.placement, anchor=shown.anchor, signature=shown.signature
         )
 
     async def _ask(self, home: Address, token: Hash) -> tuple[bool, PlacementAnnounce | None]:
@@ -265,7 +230,7 @@ class Table:
         record = await self.held(token)
         assert record is not None, "only records that are held are owed"
         try:
-            await self._network.request(peer, record, ASK_TIMEOUT_MS)
+            await self._network.request(peer, self._resigned(record), ASK_TIMEOUT_MS)
         except SmartLayerError as error:
             left = self._owed.get((token, peer), 1) - 1
             if left > 0:
@@ -276,6 +241,14 @@ class Table:
             return False
         self._owed.pop((token, peer), None)
         return True
+
+    def _resigned(self, record: PlacementAnnounce) -> PlacementAnnounce:
+        """The record under a signature that counts now: its anchor may have left since."""
+        anchors = self._anchors()
+        if record.anchor in anchors or self._key not in anchors:
+            return record
+        signature = self._signing.sign(self._domain, record.placement)
+        return PlacementAnnounce(placement=record.placement, anchor=self._key, signature=signature)
 
     def _places(self, record: PlacementAnnounce) -> list[Address]:
         """The peers that should have a record: its homes, then its holders."""
