@@ -59,7 +59,8 @@ def main() -> int:
 
 def compile_all() -> dict[str, dict[str, Any]]:
     """Every contract under ``contracts/`` that can be deployed, by name."""
-    sources = sorted(path for path in CONTRACTS.rglob("*.sol") if ".cache" not in path.parts)
+    files = CONTRACTS.rglob("*.sol")
+    sources = sorted(f for f in files if ".cache" not in f.relative_to(CONTRACTS).parts)
     request = {
         "language": "Solidity",
         "sources": {str(path.relative_to(ROOT)): {"content": path.read_text()} for path in sources},
