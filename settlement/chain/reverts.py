@@ -233,7 +233,7 @@ class _Shown:
                 whole, rest = divmod(self._value, _UNIT)
                 return f"{whole:,}" + (f".{rest:018d}".rstrip("0") if rest else "")
             case "time":
-                return _moment(self._value)
+                return moment(self._value)
             case "name":
                 return bytes(self._value).rstrip(b"\0").decode(errors="replace")
             case "pot":
@@ -242,7 +242,8 @@ class _Shown:
                 return str(self)
 
 
-def _moment(seconds: int) -> str:
+def moment(seconds: int) -> str:
+    """Unix seconds as a date and time in UTC."""
     if seconds >= 1 << 35:  # past the year 3058: a bound, not a date
         return f"second {seconds}"
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
