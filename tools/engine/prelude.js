@@ -27,7 +27,7 @@
   const { freeze } = Object;
   const { isArray } = Array;
   const ObjectPrototype = Object.prototype;
-  const NativePromise = Promise;
+  const PromisePrototype = Promise.prototype;
   const NativeUint8Array = Uint8Array;
   const TextOf = String;
 
@@ -38,6 +38,7 @@
   const toWellFormed = unbound(String.prototype.toWellFormed);
   const slice = unbound(String.prototype.slice);
   const sort = unbound(Array.prototype.sort);
+  const isPrototypeOf = unbound(ObjectPrototype.isPrototypeOf);
   const then = unbound(Promise.prototype.then);
 
   const clipped = (text, length) => toWellFormed(slice(text, 0, length));
@@ -303,7 +304,7 @@
     } catch (reason) {
       return threw(reason);
     }
-    if (!(answer instanceof NativePromise)) return settled("ok", "", answer);
+    if (!isPrototypeOf(PromisePrototype, answer)) return settled("ok", "", answer);
     try {
       then(answer, (value) => settled("ok", "", value), threw);
     } catch {
