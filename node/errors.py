@@ -75,6 +75,7 @@
     ├── SandboxError              a run of a script that gave no result (SL-6000 to SL-6499)
     │   └── RunFailed                 this node could not finish it; others may
     └── EffectError               an effect that was refused or failed (SL-6500 to SL-6999)
+        └── EffectRefused             not on the script's signed list
 
 Codes are stable: a program may act on them.
 """
@@ -423,6 +424,17 @@ class EffectError(SmartLayerError):
     code: ClassVar[str] = "SL-6500"
     title: ClassVar[str] = "The effect failed"
     party: ClassVar[Party] = Party.PEER
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class EffectRefused(EffectError):
+    """A script asked for something that its own signed declarations do not allow."""
+
+    code: ClassVar[str] = "SL-6501"
+    title: ClassVar[str] = "The effect is not allowed"
+    fix: ClassVar[str] = "Declare it in the script's service part: {problem}."
+
+    problem: str
 
 
 # --- network (SL-5xxx) ---------------------------------------------------------------------------

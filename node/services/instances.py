@@ -1,7 +1,6 @@
 """The token instances of a service node: what they are, what moves them, how they begin.
 
-A placement that names this node is checked against the chain (members, seed, mint) before the
-token is activated. An instance's attributes are read from the chain at its activation block and
+An instance's attributes are read from the chain at its activation block and
 stand in its first journal entry, so that every run on every replica sees the same ones.
 """
 
@@ -14,13 +13,12 @@ from node.core.declared import Declarations, Subscription, tag_of
 from node.core.inputs import Activation, decode_input, encode_input
 from node.core.instance import JOURNAL, journal_key
 from node.core.journal import JournalState, Phase, journal_stream
-from node.core.placement import ANCHOR, Rules, verify_announcement, verify_placement
-from node.errors import PlacementInvalid, TokenUnknown
-from node.ports.beacon import Beacon
-from node.protocol.frames import Commit, PlacementAnnounce
+from node.core.placement import ANCHOR
+from node.errors import TokenUnknown
+from node.protocol.frames import Commit
 from node.services.chain_view import ChainView, TokenView
 from node.services.running import Base
-from node.services.script_library import ClassScript, ScriptLibrary, rules_of
+from node.services.script_library import ClassScript, ScriptLibrary
 from node.tokenscript.attributes import (
     Known,
     decode_result,
@@ -31,7 +29,6 @@ from node.tokenscript.attributes import (
 )
 from node.tokenscript.strict_json import Json
 from settlement.ports.chain import Block, ChainReader
-from settlement.protocol.typed_data import Domain
 from settlement.services.engine import Engine
 from settlement.types import Address, Hash
 
@@ -63,23 +60,15 @@ class Instances:
     def __init__(
         self,
         *,
-        node: Address,
-        domain: Domain,
         engine: Engine,
         view: ChainView,
         chain: ChainReader,
         scripts: ScriptLibrary,
-        beacon: Beacon,
-        rules: Rules,
     ) -> None:
-        self._node = node
-        self._domain = domain
         self._engine = engine
         self._view = view
         self._chain = chain
         self._scripts = scripts
-        self._beacon = beacon
-        self._rules = rules
         self._activations: dict[Hash, bytes] = {}
 
     async def held(self) -> tuple[Hash, ...]:
@@ -98,9 +87,8 @@ class Instances:
 
     async def instance(self, token: Hash) -> Instance:
         """A token that is active here. Raises TokenUnknown."""
-        state = await self.state(token)
-        view = self._view.tokens.get(token)
-        if state.phase is not Phase.ACTIVE or view is None:
+        state, view = await self.state(token), self.view(token)
+        if state.phase is not Phase.ACTIVE:
             raise TokenUnknown(token="0x" + token.hex(), problem="this node does not hold it")
         script = await self._scripts.of_class(view.token.token_class.id)
         attributes = await self._attributes(state)
@@ -128,29 +116,12 @@ class Instances:
         """The active anchors, by key."""
         return tuple(member.key for member in self._view.members.active(ANCHOR))
 
-    async def check_announced(self, announced: PlacementAnnounce) -> TokenView:
-        """Check a placement that names this node against the chain.
-
-        Raises PlacementInvalid, SignatureInvalid, TokenUnknown (retryable by its sender: our view
-        of the chain may be behind), BlockNotFound.
-        """
-        placement = announced.placement
-        verify_announcement(
-            self._domain, placement, announced.anchor, announced.signature, self.anchors
-        )
-        view = self._view.tokens.get(placement.token)
-        if view is None:
-            raise TokenUnknown(token="0x" + placement.token.hex(), problem="its mint is not seen")
-        if placement.activation_block != view.minted_in:
-            raise PlacementInvalid(problem="its activation block does not hold the mint")
-        if placement.seed != await self._beacon.value(view.minted_in):
-            raise PlacementInvalid(problem="its seed is not the beacon's")
-        script = await self._scripts.of_class(view.token.token_class.id)
-        rules = rules_of(script, self._rules)
-        verify_placement(placement, view.token, self._view.members, rules)
-        if self._node not in placement.holders:
-            raise PlacementInvalid(problem="this node is not among the holders")
-        return view
+    def view(self, token: Hash) -> TokenView:
+        """What the chain says of a token. Raises TokenUnknown."""
+        found = self._view.tokens.get(token)
+        if found is None:
+            raise TokenUnknown(token="0x" + token.hex(), problem="the chain does not show it")
+        return found
 
     async def activation(self, view: TokenView) -> bytes:
         """The activation input of a token: what the chain says of it at its activation block.

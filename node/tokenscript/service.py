@@ -84,6 +84,12 @@ class HttpRule:
     query: str
     method: str
 
+    @property
+    def pattern(self) -> str:
+        """The rule's URL pattern as one text, its port always shown."""
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.scheme}://{self.host}:{self.port}{self.path}{query}"
+
     def allows(self, url: str, method: str) -> bool:
         """Whether a call is of this kind. A URL that two readers could read differently is not."""
         try:

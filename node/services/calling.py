@@ -1,0 +1,77 @@
+"""What a call of a script's action is: made from the committed effect and the signed script.
+
+The executor and the anchors make it alike, so that a request's hash is the same whoever sends it.
+"""
+
+from dataclasses import dataclass
+
+from node.core.canonical import object_from_bytes, to_bytes
+from node.errors import EffectRefused
+from node.ports.http import HttpCall, HttpOutcome
+from node.services.script_library import ClassScript
+from node.tokenscript.described import DescribedAttestation
+from node.tokenscript.service import Action
+from node.tokenscript.strict_json import parse_json
+from settlement.errors import InputError, SmartLayerError
+from settlement.types import Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionCall:
+    """One call and the action that it is made for."""
+
+    action: Action
+    http: HttpCall
+
+
+def action_call(script: ClassScript, effect: bytes, key: Hash) -> ActionCall:
+    """The call that an effect asks for. Raises EffectRefused for anything that the script's
+    signed declarations do not allow."""
+    asked = object_from_bytes(effect)
+    name, url, method = asked.get("action"), asked.get("url"), asked.get("method")
+    if not isinstance(name, str) or not isinstance(url, str) or not isinstance(method, str):
+        raise EffectRefused(problem="an http effect names action, url and method")
+    action = script.service.action(name)
+    if action is None or not action.allows(url, method):
+        raise EffectRefused(problem=f"{method} {url} is not on the list of {name}")
+    body = to_bytes(asked["body"]) if "body" in asked else b""
+    http = HttpCall(
+        method=method,
+        url=url,
+        body=body,
+        allow=tuple(rule.pattern for rule in action.rules if rule.method == method),
+        idempotency_key=key,
+        timeout_ms=action.timeout_ms,
+    )
+    return ActionCall(action=action, http=http)
+
+
+def attestation_in(action: Action, outcome: HttpOutcome) -> bytes | None:
+    """The attestation in an answer's ``attestation`` field, in its canonical form; None where
+    the action asks for none. Raises the attestation errors and InputError."""
+    if action.success is None:
+        return None
+    body = parse_json(outcome.body, "response")
+    if not isinstance(body, dict) or "attestation" not in body:
+        raise InputError(where="response", problem="there is no attestation in it")
+    return DescribedAttestation.from_bytes(to_bytes(body["attestation"])).to_bytes()
+
+
+def proven(action: Action, outcome: HttpOutcome) -> tuple[bool, bytes | None]:
+    """Whether an outcome is a success that the script would accept, and its attestation.
+
+    A 2xx answer without the attestation that the action asks for is a failure: the outside has
+    not proved anything.
+    """
+    if not outcome.succeeded:
+        return False, None
+    try:
+        attestation = attestation_in(action, outcome)
+    except SmartLayerError:
+        return False, None
+    return True, attestation
+
+
+def shown(outcome: HttpOutcome) -> dict[str, str | int]:
+    """An outcome as a failure attestation lists it; times are in the attestation itself."""
+    return {"kind": outcome.kind.value, "status": outcome.status, "detail": outcome.detail[:200]}
