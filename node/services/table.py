@@ -130,13 +130,14 @@ class Table:
         at_home = self._homes(token)
         asked = [home for home in at_home if home != self._key]
         answers = await asyncio.gather(*(self._ask(home, token) for home in asked))
-        if self._key not in at_home and not any(answered for answered, _ in answers):
-            raise PeerUnreachable(peer=b"", problem="none of the record's homes answers")
-        found: PlacementAnnounce | None = None
-        for _, record in answers:
-            if record is not None and newer(record, found):
-                found = record
-        if found is not None and self._key in (*at_home, *found.placement.holders):
+        found = await self._newest_valid(answers)
+        if found is None:
+            # A home that gave an invalid record gave no answer at all.
+            absent = any(reply is not None and reply.placement is None for reply in answers)
+            if self._key not in at_home and not absent:
+                raise PeerUnreachable(peer=b"", problem="none of the record's homes answers")
+            return None
+        if self._key in (*at_home, *found.placement.holders):
             await self._keep(found)
         return found
 
@@ -172,27 +173,35 @@ class Table:
             placement=shown.placement, anchor=shown.anchor, signature=shown.signature
         )
 
-    async def _ask(self, home: Address, token: Hash) -> tuple[bool, PlacementAnnounce | None]:
-        """Whether the home answered, and its record if it is valid."""
+    async def _ask(self, home: Address, token: Hash) -> PlacementReply | None:
+        """A home's answer about this token, or None."""
         try:
             reply = await self._network.request(home, PlacementQuery(token=token), ASK_TIMEOUT_MS)
         except SmartLayerError:
-            return False, None
+            return None
         if not isinstance(reply, PlacementReply):
-            return False, None
-        if reply.placement is None or reply.anchor is None or reply.signature is None:
-            return True, None
-        record = PlacementAnnounce(
-            placement=reply.placement, anchor=reply.anchor, signature=reply.signature
+            return None
+        if reply.placement is not None and reply.placement.token != token:
+            return None
+        return reply
+
+    async def _newest_valid(
+        self, replies: Iterable[PlacementReply | None]
+    ) -> PlacementAnnounce | None:
+        """The newest record that the judge accepts; homes mostly agree, so the first try does."""
+        records = sorted(
+            (record for reply in replies if reply and (record := _record_of(reply))),
+            key=lambda record: (-record.placement.version, record.placement.struct_hash()),
         )
-        try:
-            if record.placement.token != token:
-                raise PlacementInvalid(problem="it is of another token")
-            await self._judge(record)
-        except SmartLayerError as error:
-            self._log.warning("home_lied", home=home.hex(), token=token.hex(), error=str(error))
-            return False, None
-        return True, record
+        for record in records:
+            try:
+                await self._judge(record)
+            except SmartLayerError as error:
+                anchor, token = record.anchor.hex(), record.placement.token.hex()
+                self._log.warning("invalid_record", anchor=anchor, token=token, error=str(error))
+            else:
+                return record
+        return None
 
     # --- keeping and giving ----------------------------------------------------------------------
 
@@ -260,3 +269,11 @@ class Table:
 
     def _anchors(self) -> tuple[Address, ...]:
         return tuple(member.key for member in self._view.members.active(ANCHOR))
+
+
+def _record_of(reply: PlacementReply) -> PlacementAnnounce | None:
+    if reply.placement is None or reply.anchor is None or reply.signature is None:
+        return None
+    return PlacementAnnounce(
+        placement=reply.placement, anchor=reply.anchor, signature=reply.signature
+    )
