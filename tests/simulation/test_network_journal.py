@@ -117,6 +117,9 @@ class World:
         self.calls: dict[Hash, int] = {}
         self.booked: dict[Hash, int] = {}
         self.hotel_is_down = self.random.random() < 0.4
+        self.loss = self.random.choice((0, 10, 30))
+        self.late = self.random.choice((0, 10, 30))
+        self.cut: set[frozenset[Address]] = set()
         self.placement = Placement(
             token=TOKEN,
             token_class=keccak(b"tickets"),
@@ -150,11 +153,21 @@ class World:
     def after(self, delay: int, action: Callable[[], None]) -> None:
         self.at(self.now + delay, action)
 
-    def message(self, deliver: Callable[[], None]) -> None:
-        """Deliver later, perhaps twice, perhaps never."""
-        copies = self.random.choices((0, 1, 2), (15, 78, 7))[0] if self.faulty else 1
-        for _ in range(copies):
-            self.after(self.random.randint(1, 150 if self.faulty else 20), deliver)
+    def message(self, one: Address, other: Address, deliver: Callable[[], None]) -> None:
+        """Deliver later, perhaps much later, perhaps twice, perhaps never."""
+        if not self.faulty:
+            self.after(self.random.randint(1, 20), deliver)
+        elif frozenset({one, other}) not in self.cut:
+            ordinary = 100 - self.loss
+            for _ in range(self.random.choices((0, 1, 2), (self.loss, ordinary, 7))[0]):
+                late = self.random.randrange(100) < self.late
+                self.after(self.random.randint(1, 6_000 if late else 150), deliver)
+
+    def cut_off(self, node: Address, pause: int) -> None:
+        """A replica loses the others for a while, but not the anchors."""
+        links = {frozenset({node, other}) for other in self.replicas if other != node}
+        self.cut |= links
+        self.after(pause, lambda: self.cut.difference_update(links))
 
     def run(self, until: int, done: Callable[[], bool] = lambda: False) -> None:
         while self._events and self._events[0][0] <= until and not done():
@@ -366,7 +379,9 @@ class Replica:
         if request is None:
             return
         for anchor in self.world.anchors.values():
-            self.ask(lambda a=anchor: a.vote(self.key.address, request), self.count)
+            self.ask(
+                anchor.key.address, lambda a=anchor: a.vote(self.key.address, request), self.count
+            )
 
     def count(self, reply: VoteReply | None) -> None:
         if reply is None:
@@ -418,9 +433,9 @@ class Replica:
 
     # Messages
 
-    def ask(self, handle: Callable[[], Any], answer: Callable[[Any], None]) -> None:
+    def ask(self, peer: Address, handle: Callable[[], Any], answer: Callable[[Any], None]) -> None:
         """A request over the network and its reply; either may be lost."""
-        life = self.life
+        life, me = self.life, self.key.address
 
         def arrived(reply: Any) -> None:
             if self.alive(life):
@@ -429,9 +444,9 @@ class Replica:
         def handled() -> None:
             reply = handle()
             if reply is not None:
-                self.world.message(lambda: arrived(reply))
+                self.world.message(peer, me, lambda: arrived(reply))
 
-        self.world.message(handled)
+        self.world.message(me, peer, handled)
 
     def on_proposal(self, proposal: Proposal) -> Cosigned | None:
         if not self.up:
@@ -489,7 +504,7 @@ class Replica:
         query = JournalQuery(token=TOKEN, first=self.state.version + 1, limit=8)
         other = self.world.replicas[peer]
         me = self.key.address
-        self.ask(lambda: other.on_query(me, query), lambda reply: self.learn(reply))
+        self.ask(peer, lambda: other.on_query(me, query), self.learn)
 
     def learn(self, reply: JournalReply) -> None:
         for commit in reply.commits:
@@ -533,10 +548,10 @@ class Replica:
         match effect:
             case SendProposal(peer=peer, proposal=proposal):
                 other = self.world.replicas[peer]
-                self.ask(lambda: other.on_proposal(proposal), self.cosigned(proposal))
+                self.ask(peer, lambda: other.on_proposal(proposal), self.cosigned(proposal))
             case SendCommit(peer=peer, commit=commit):
                 other = self.world.replicas[peer]
-                self.ask(lambda: other.on_commit(commit), lambda _: done())
+                self.ask(peer, lambda: other.on_commit(commit), lambda _: done())
             case SendQuery():
                 self.query(effect)
             case PerformHttp():
@@ -576,7 +591,7 @@ class Replica:
             self.apply(event)
             self.work()
 
-        self.ask(lambda: other.on_query(me, query), take)
+        self.ask(effect.peer, lambda: other.on_query(me, query), take)
 
     def call(self, effect: PerformHttp) -> None:
         status = self.world.hotel(effect.key)
@@ -605,7 +620,7 @@ class Replica:
             self.work()
 
         for anchor in self.world.anchors.values():
-            self.ask(lambda a=anchor: a.route(effect), take)
+            self.ask(anchor.key.address, lambda a=anchor: a.route(effect), take)
 
 
 def entries(count: int, apart: int) -> Iterator[Attested]:
@@ -681,16 +696,10 @@ def settled(world: World, inputs: int) -> Callable[[], bool]:
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_replicas_agree_whatever_is_lost_or_crashes(seed: int) -> None:
     world = World(seed)
-    attested = list(entries(5, apart=3_000))
+    attested = list(entries(12, apart=world.random.choice((400, 1_700, 2_100))))
     activate(world)
     publish(world, attested)
-    for _ in range(6):
-        victim = world.random.choice(list(world.replicas.values()))
-        pause = world.random.randint(300, 6_000)
-        world.at(
-            START + world.random.randint(0, FAULTY_MS),
-            lambda v=victim, p=pause: v.crash(p) if v.up else None,
-        )
+    plan_faults(world)
 
     world.run(START + FAULTY_MS)
     world.faulty = False
@@ -700,6 +709,22 @@ def test_replicas_agree_whatever_is_lost_or_crashes(seed: int) -> None:
     assert done(), "the token did not come to rest after the faults ended"
     check_agreement(world)
     check_actions(world, attested)
+
+
+def plan_faults(world: World) -> None:
+    """Crashes and partitions, each at a moment of its own."""
+    for _ in range(world.random.choice((0, 6, 15))):
+        victim = world.random.choice(list(world.replicas.values()))
+        pause = world.random.choice((50, 1_000, 6_000))
+        world.at(
+            START + world.random.randint(0, FAULTY_MS),
+            lambda v=victim, p=pause: v.crash(p) if v.up else None,
+        )
+    for _ in range(world.random.choice((0, 3, 8))):
+        victim = world.random.choice(list(world.replicas.values()))
+        pause = world.random.randint(500, 6_000)
+        at = START + world.random.randint(0, FAULTY_MS)
+        world.at(at, lambda v=victim, p=pause: world.cut_off(v.key.address, p))
 
 
 def check_agreement(world: World) -> None:
