@@ -30,7 +30,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 class KeystoreUnusable(OurError):
     """A keystore or password file cannot be read or written."""
 
-    code: ClassVar[str] = "SL-8302"
+    code: ClassVar[str] = "SL-8402"
     title: ClassVar[str] = "The key file cannot be used"
     fix: ClassVar[str] = "Correct {path}: {problem}."
 
@@ -42,7 +42,7 @@ class KeystoreUnusable(OurError):
 class PasswordWrong(OurError):
     """The password does not open the keystore."""
 
-    code: ClassVar[str] = "SL-8303"
+    code: ClassVar[str] = "SL-8403"
     title: ClassVar[str] = "The password does not open the key file"
     fix: ClassVar[str] = "Point to the password file that belongs to {path}."
 
@@ -53,7 +53,7 @@ class PasswordWrong(OurError):
 class FileExposed(OurError):
     """Others on this machine may read a secret file."""
 
-    code: ClassVar[str] = "SL-8304"
+    code: ClassVar[str] = "SL-8404"
     title: ClassVar[str] = "Others may read a secret file"
     fix: ClassVar[str] = "Run: chmod 600 {path}"
 
@@ -61,11 +61,11 @@ class FileExposed(OurError):
 
 
 def read_password(path: Path) -> str:
-    """The password in a file, without the newline at its end.
+    """The password in a file: its first line, without the newline.
 
     Raises KeystoreUnusable (missing, empty), FileExposed.
     """
-    content = _read_secret(path).removesuffix(b"\n").removesuffix(b"\r")
+    content = _read_secret(path).partition(b"\n")[0].removesuffix(b"\r")
     if not content:
         raise KeystoreUnusable(path=str(path), problem="the password is empty")
     try:
@@ -116,6 +116,11 @@ def load_keystore(path: Path, password: str) -> SigningKey:
     if keystore_address(path) != key.address:
         raise KeystoreUnusable(path=str(path), problem="it holds the key of another address")
     return key
+
+
+def load_key(keystore: Path, password_file: Path) -> SigningKey:
+    """Open a keystore with the password in a file. Raises what its two steps raise."""
+    return load_keystore(keystore, read_password(password_file))
 
 
 def keystore_address(path: Path) -> Address:

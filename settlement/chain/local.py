@@ -47,7 +47,7 @@ _ANVIL_FOLDERS = (
 class LocalChainFailed(OurError):
     """The local chain's process did not start."""
 
-    code: ClassVar[str] = "SL-8301"
+    code: ClassVar[str] = "SL-8401"
     title: ClassVar[str] = "The local chain did not start"
     fix: ClassVar[str] = "Run {command} by hand to see why: {problem}."
 

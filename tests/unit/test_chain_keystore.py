@@ -14,6 +14,7 @@ from settlement.chain.keystore import (
     PasswordWrong,
     create_keystore,
     keystore_address,
+    load_key,
     load_keystore,
     read_password,
     write_password,
@@ -92,12 +93,12 @@ def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
     assert refusal.value.advice() == f"Run: chmod 600 {password}"
 
 
-def test_a_password_is_the_files_text_without_the_last_newline(tmp_path: Path) -> None:
+def test_a_password_is_the_files_first_line(tmp_path: Path) -> None:
     path = tmp_path / "password"
     made = write_password(path)
     assert read_password(path) == made
     assert len(made) >= 40
-    path.write_text(" spaces kept \r\n")
+    path.write_text(" spaces kept \r\na note\n")
     assert read_password(path) == " spaces kept "
 
 
@@ -114,3 +115,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(KeystoreUnusable) as refusal:
         read_password(tmp_path / "absent")
     assert str(tmp_path / "absent") in refusal.value.advice()
+
+
+def test_a_key_is_opened_with_its_password_file(tmp_path: Path) -> None:
+    password = write_password(tmp_path / "password")
+    address = create_keystore(tmp_path / "key.json", password, cost=LIGHT_SCRYPT_COST)
+    assert load_key(tmp_path / "key.json", tmp_path / "password").address == address
