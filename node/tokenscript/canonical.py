@@ -37,6 +37,7 @@ _DECLARATION = re.compile(
 )
 _BOM = b"\xef\xbb\xbf"
 _TOO_DEEP = f"boolean({'/*' * (MAX_DEPTH + 1)})"
+_ATTRIBUTES = "count(//@*)"
 _TOO_WIDE = f"boolean(//*[count(@*) > {MAX_ATTRIBUTES}])"
 
 
@@ -149,7 +150,8 @@ def _refuse_by_tree(tree: _ElementTree) -> None:
         raise ScriptUnsafe(problem=f"elements are nested deeper than {MAX_DEPTH}")
     if root.xpath(_TOO_WIDE):
         raise ScriptUnsafe(problem=f"an element has more than {MAX_ATTRIBUTES} attributes")
-    count = elements = 0
+    attributes: Any = root.xpath(_ATTRIBUTES)
+    count, elements = int(attributes), 0
     for element in root.iter("*"):
         elements += 1
         count += 1 + bool(element.text) + bool(element.tail)

@@ -18,6 +18,7 @@ from node.tokenscript.model import (
     CardKind,
     Contract,
     ContractAddress,
+    Event,
     EventField,
     EventType,
     Generation,
@@ -56,6 +57,15 @@ _TOKEN_CHILDREN = (
     "ts:attribute",
     "ts:transaction",
 )
+_META_CHILDREN = (
+    "ts:description",
+    "ts:aboutUrl",
+    "ts:iconUrl",
+    "ts:imageUrl",
+    "ts:backgroundImageUrl",
+    "ts:env",
+)
+_ETHEREUM_ATTRIBUTES = ("as", "bitmask", "contract", "function", "event", "filter", "select")
 _CARD_CHILDREN = (
     "ts:label",
     "ts:origins",
@@ -114,7 +124,10 @@ class _Parser:
         attributes = tuple(read_attribute(node) for node in self.each("ts:attribute"))
         if len(attributes) > MAX_TOKEN_ATTRIBUTES:
             raise self.root.fail(f"it has more than {MAX_TOKEN_ATTRIBUTES} attributes")
-        events = tuple(event for node in self.each("asnx:module") for event in _events(node))
+        modules = self.each("asnx:module")
+        events = tuple(event for node in modules for event in _events(node))
+        _refuse_twins([named for node in modules for named in node.elements()])
+        _check_meta(self.one("ts:meta"))
         self._names_once()
         known = frozenset(one.name for one in contracts)
         self._contract_references(known, frozenset(one.name for one in events))
@@ -155,7 +168,14 @@ class _Parser:
         if cards is None:
             self.root.complain("ts:cards is missing")
             return
+        cards.only()
         children = cards.children("ts:viewContent", "ts:card")
+        for view in children:
+            if view.tag == "ts:viewContent":
+                view.only("name")
+                view.required("name")
+        if not cards.at("ts:card"):
+            cards.complain("ts:card is missing")
         for tag in ("ts:viewContent", "ts:card"):
             _refuse_twins([node for node in children if node.tag == tag])
 
@@ -171,8 +191,11 @@ class _Parser:
     def _origins(self, contracts: frozenset[str], attestations: frozenset[str]) -> tuple[str, ...]:
         origins = self.one("ts:origins")
         found: list[str] = []
+        if origins:
+            origins.only()
         for node in origins.children("ts:ethereum", "ts:attestation") if origins else []:
             attribute = "contract" if node.tag == "ts:ethereum" else "name"
+            node.only(*(_ETHEREUM_ATTRIBUTES if node.tag == "ts:ethereum" else ("name",)))
             name = node.name(attribute)
             if name not in (contracts if node.tag == "ts:ethereum" else attestations):
                 raise node.fail(f"{name!r} is not declared")
@@ -194,7 +217,9 @@ class _Parser:
         def each(tag: str) -> list[Node]:
             return [child for child in children if child.tag == tag]
 
-        origins, transaction = node.one_of(children, "ts:origins"), each("ts:transaction")
+        for view in each("ts:view") + each("ts:item-view") + each("ts:guide-view"):
+            view.only("url", "urlFragment", "uiButton", "fullScreen")
+        transaction = each("ts:transaction")
         if len(transaction) > 1:
             raise transaction[1].fail("ts:transaction may stand once in ts:card")
         _refuse_twins(each("ts:attribute"))
@@ -204,9 +229,7 @@ class _Parser:
             label=read_label(node.one_of(children, "ts:label")),
             origins=node.names("origins"),
             exclude=node.names("exclude"),
-            events=tuple(
-                read_event(one) for one in (origins.children("ethereum:event") if origins else [])
-            ),
+            events=_card_events(node.one_of(children, "ts:origins")),
             attributes=tuple(read_attribute(one) for one in each("ts:attribute")),
             selections=tuple(_selection(one) for one in each("ts:selection")),
             transaction=read_transaction(transaction[0]) if transaction else None,
@@ -223,6 +246,25 @@ class _Parser:
             for name in card.origins:
                 if name not in origins:
                     node.complain(f"the origin {name!r} is not declared")
+
+
+def _card_events(origins: Node | None) -> tuple[Event, ...]:
+    if origins is None:
+        return ()
+    origins.only()
+    events = tuple(read_event(one) for one in origins.children("ethereum:event"))
+    if not events:
+        origins.complain("an origin is missing")
+    return events
+
+
+def _check_meta(node: Node | None) -> None:
+    """Descriptions and addresses for people; they are not kept, but they are checked."""
+    if node is None:
+        return
+    node.only()
+    for child in node.children(*_META_CHILDREN):
+        child.leaf("quantity", "name")
 
 
 def _refuse_twins(nodes: list[Node]) -> None:
@@ -254,7 +296,7 @@ def _contract(node: Node) -> Contract:
         name=node.name(),
         interface=node.optional_name("interface"),
         addresses=tuple(addresses.values()),
-        functions=abi.reading(lambda: parse_abi(abi.text())) if abi else (),
+        functions=abi.reading(lambda: parse_abi(abi.leaf())) if abi else (),
     )
 
 
@@ -276,16 +318,27 @@ def _events(module: Node) -> list[EventType]:
 
 
 def _event_type(node: Node) -> EventType:
-    fields = tuple(
-        EventField(
-            name=one.name(),
-            type=one.reading(
-                partial(canonical_type, one.qualified(ETHEREUM_NAMESPACE, "type") or "")
-            ),
-            indexed=one.qualified(ETHEREUM_NAMESPACE, "indexed") == "true",
-        )
-        for one in node.at("type", "sequence", "element")
-    )
+    """``<type><sequence><element .../></sequence></type>``; the steps have no attributes."""
+    node.only("name")
+    step = node
+    for tag in ("type", "sequence"):
+        inner = step.one_of(step.children(tag), tag)
+        if inner is None:
+            raise step.fail(f"{tag} is missing")
+        inner.only()
+        step = inner
+    fields = tuple(_event_field(one) for one in step.children("element"))
     if not fields:
         node.complain("the event declares no fields")
     return EventType(name=node.name(), fields=fields)
+
+
+def _event_field(node: Node) -> EventField:
+    node.only("name", "type")
+    node.children()
+    kind = node.qualified(ETHEREUM_NAMESPACE, "type") or ""
+    return EventField(
+        name=node.name(),
+        type=node.reading(lambda: canonical_type(kind)),
+        indexed=node.qualified(ETHEREUM_NAMESPACE, "indexed") == "true",
+    )

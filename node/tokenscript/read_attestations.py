@@ -22,6 +22,8 @@ def read_attestation(node: Node) -> AttestationSource:
     if node.get("type") not in {None, "eas"}:
         raise node.fail("only attestations of type 'eas' are known")
     children = node.children(*_CHILDREN)
+    if node.one_of(children, "ts:eas") is None:
+        node.complain("ts:eas is missing")
     keys = [child for child in children if child.tag == "ts:key"]
     if not keys:
         raise node.fail("ts:key is missing")
@@ -45,20 +47,28 @@ def read_attestation(node: Node) -> AttestationSource:
 
 
 def _text(node: Node | None) -> str:
-    return node.text() if node else ""
+    return node.leaf() if node else ""
 
 
 def _meta(meta: Node | None, tag: str) -> str:
-    return _text(meta.one_of(meta.elements(), tag)) if meta else ""
+    if meta is None:
+        return ""
+    found = meta.one_of(meta.elements(), tag)
+    if found is None:
+        meta.complain(f"{tag} is missing")
+    return _text(found)
 
 
 def _fields(meta: Node | None) -> tuple[AttestationField, ...]:
     if meta is None:
         return ()
+    meta.only()
     children = meta.children("ts:name", "ts:image", "ts:description", "ts:attributeField")
     return tuple(
         AttestationField(
-            name=one.required("name"), title=one.text(), display=one.get("display_type")
+            name=one.required("name"),
+            title=one.leaf("name", "display_type"),
+            display=one.get("display_type"),
         )
         for one in children
         if one.tag == "ts:attributeField"
@@ -67,19 +77,20 @@ def _fields(meta: Node | None) -> tuple[AttestationField, ...]:
 
 def _collection(node: Node | None) -> tuple[tuple[str, str], ...]:
     children = node.children("ts:collectionField") if node else []
-    return tuple((one.required("name"), one.text()) for one in children)
+    return tuple((one.required("name"), one.leaf("name")) for one in children)
 
 
 def _schema(node: Node | None) -> Hash | None:
     if node is None or not node.get("schemaUID"):
         return None
+    node.only("schemaUID")
     return node.reading(lambda: parse_hash(node.required("schemaUID"), "schemaUID"))
 
 
 def _attester(node: Node) -> Address:
     """The account of a public key given as hexadecimal SEC1, with or without 0x."""
     try:
-        key = PublicKey(bytes.fromhex(node.text().removeprefix("0x")))
+        key = PublicKey(bytes.fromhex(node.leaf().removeprefix("0x")))
     except ValueError as error:
         raise node.fail("it is not a secp256k1 public key in hexadecimal") from error
     return Address(keccak(key.format(compressed=False)[1:])[12:])

@@ -10,6 +10,7 @@ from node.tokenscript.model import (
     Event,
     FromAttribute,
     FromTokenId,
+    Generation,
     Label,
     LabelText,
     MappingOption,
@@ -29,6 +30,8 @@ _MAX_WORD = (1 << 256) - 1
 def read_label(node: Node | None) -> Label:
     """``ts:label``, ``ts:denial``: plurals and plain strings by language."""
     texts: list[LabelText] = []
+    if node:
+        node.only()
     for child in node.children("ts:plurals", "ts:string") if node else []:
         if child.tag == "ts:string":
             texts.append(_wording(child, child.language))
@@ -47,9 +50,12 @@ def read_attribute(node: Node) -> Attribute:
     origins = node.one_of(children, "ts:origins")
     if origins is None:
         raise node.fail("ts:origins is missing")
+    kind = node.one_of(children, "ts:type")
+    if kind is None and node.namespace != Generation.G2024_01:
+        node.complain("ts:type is missing")
     return Attribute(
         name=node.name(),
-        syntax=_syntax(node.one_of(children, "ts:type")),
+        syntax=_syntax(kind),
         label=read_label(node.one_of(children, "ts:label")),
         origins=_origins(origins),
         distinct=node.get("distinct") == "true",
@@ -72,6 +78,7 @@ def read_event(node: Node) -> Event:
 
 def read_transaction(node: Node) -> Transaction:
     """``ts:transaction`` and the ``ethereum:transaction`` in it."""
+    node.only("name")
     inner = node.one_of(node.children("ethereum:transaction"), "ethereum:transaction")
     if inner is None:
         raise node.fail("ethereum:transaction is missing")
@@ -102,7 +109,7 @@ def _syntax(node: Node | None) -> Syntax | None:
     inner = node.one_of(node.children("ts:syntax"), "ts:syntax")
     if inner is None:
         raise node.fail("ts:syntax is missing")
-    text = inner.text()
+    text = inner.leaf()
     if text not in set(Syntax):
         raise inner.fail(f"{text!r} is not the OID of a syntax that is known")
     return Syntax(text)
@@ -141,19 +148,21 @@ def _origin(node: Node) -> Origin:
             )
         case "ts:user-entry":
             node.only("as")
-            return UserEntry(conversion=_required_conversion(node), mapping=_mapping(node))
+            children = node.children("ts:mapping")
+            return UserEntry(conversion=_required_conversion(node), mapping=_mapping(children))
         case "ts:token-id":
             node.only("as", "bitmask")
             return FromTokenId(
                 conversion=_required_conversion(node),
                 bitmask=_bitmask(node),
-                mapping=_mapping(node),
+                mapping=_mapping(node.children("ts:mapping")),
             )
         case "ts:data":
             return Data(arguments=_arguments(node))
         case _:
             node.only("ref")
-            return FromAttribute(reference=node.name("ref"), mapping=_mapping(node))
+            mapping = _mapping(node.children("ts:mapping"))
+            return FromAttribute(reference=node.name("ref"), mapping=mapping)
 
 
 def _call(node: Node) -> Call:
@@ -165,7 +174,7 @@ def _call(node: Node) -> Call:
         arguments=_arguments(node.one_of(children, "ts:data")),
         conversion=_conversion(node),
         select=node.optional_name("select"),
-        mapping=_mapping(node),
+        mapping=_mapping(children),
     )
 
 
@@ -198,8 +207,13 @@ def _bitmask(node: Node) -> int | None:
     return mask
 
 
-def _mapping(node: Node) -> tuple[MappingOption, ...]:
-    inner = next((child for child in node.elements() if child.tag == "ts:mapping"), None)
+def _mapping(children: list[Node]) -> tuple[MappingOption, ...]:
+    found = [child for child in children if child.tag == "ts:mapping"]
+    if len(found) > 1:
+        raise found[1].fail("ts:mapping may stand once")
+    inner = found[0] if found else None
+    if inner:
+        inner.only()
     options: dict[str, MappingOption] = {}
     for option in inner.children("ts:option") if inner else []:
         option.only("key")
@@ -207,7 +221,7 @@ def _mapping(node: Node) -> tuple[MappingOption, ...]:
         if key in options:
             raise option.fail(f"the key {key!r} stands twice")
         values = tuple(
-            LabelText(language=one.language, quantity=None, text=one.text())
+            LabelText(language=one.language, quantity=None, text=one.leaf())
             for one in option.children("ts:value")
         )
         if not values:
@@ -217,7 +231,10 @@ def _mapping(node: Node) -> tuple[MappingOption, ...]:
 
 
 def _arguments(node: Node | None) -> tuple[Argument, ...]:
-    return tuple(_argument(child) for child in node.elements()) if node else ()
+    if node is None:
+        return ()
+    node.only("ref")
+    return tuple(_argument(child) for child in node.elements())
 
 
 def _argument(node: Node) -> Argument:

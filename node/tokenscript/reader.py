@@ -84,6 +84,11 @@ class Node:
         self.tag = source.short(str(element.tag))
 
     @property
+    def namespace(self) -> str:
+        """The namespace of the script's edition."""
+        return self._source.namespace
+
+    @property
     def where(self) -> str:
         """The element's tag and name, for people."""
         name = self._element.get("name")
@@ -177,6 +182,11 @@ class Node:
             raise self.fail(f"the filter at position {error.position}: {error.problem}") from error
 
     # --- content -----------------------------------------------------------------------------
+
+    def leaf(self, *attributes: str) -> str:
+        """The text of an element that holds nothing else and has only these attributes."""
+        self.only(*attributes)
+        return self.text()
 
     def text(self) -> str:
         """The text of an element that may hold nothing else, stripped."""
