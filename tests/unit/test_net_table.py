@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -17,6 +19,7 @@ from node.protocol.messages import Placement
 from node.services.chain_view import ChainView, TokenView
 from node.services.dispatch import Dispatch
 from node.services.placement_judge import PlacementJudge
+from node.services.script_library import ScriptLibrary
 from node.services.table import ROUND_MS, Table
 from settlement.core.machine import Transition
 from settlement.errors import SignatureInvalid
@@ -69,8 +72,16 @@ def signed(placement: Placement, key: SigningKey) -> PlacementAnnounce:
     )
 
 
-async def usual_rules(_: Hash) -> Rules:
-    return RULES
+class NoScripts:
+    """Every class's script asks for nothing in particular."""
+
+    async def of_class(self, _: Hash) -> SimpleNamespace:
+        return SimpleNamespace(service=SimpleNamespace(level=None))
+
+
+def judge_of(view: ChainView) -> PlacementJudge:
+    scripts = cast("ScriptLibrary", NoScripts())
+    return PlacementJudge(domain=DOMAIN, view=view, scripts=scripts, beacon=BEACON, rules=RULES)
 
 
 class World:
@@ -95,7 +106,7 @@ class World:
             token=TOKEN, holder=holder, minted_in=MINTED_IN, minted_to=holder
         )
         engine, end = Engine(MemoryStore(), self.clock), self.hub.join(key.address)
-        judge = PlacementJudge(domain=DOMAIN, view=view, beacon=BEACON, rules_of=usual_rules)
+        judge = judge_of(view).require
         table = Table(key=key, domain=DOMAIN, engine=engine, network=end, view=view, judge=judge)
         dispatch = Dispatch()
         table.register(dispatch)
@@ -253,10 +264,8 @@ async def test_whoever_keeps_a_record_tells_its_services_once(world: World) -> N
 
 async def test_a_record_from_the_wrong_seed_block_or_members_is_not_kept(world: World) -> None:
     placement = await the_placement()
-    judge = PlacementJudge(
-        domain=DOMAIN, view=world.views[HOMES[0]], beacon=BEACON, rules_of=usual_rules
-    )
-    await judge(signed(placement, ANCHORS[0]))
+    judge = judge_of(world.views[HOMES[0]])
+    await judge.require(signed(placement, ANCHORS[0]))
     for wrong in (
         replace(placement, seed=Hash(b"s" * 32)),
         replace(placement, activation_block=MINTED_IN + 1),
@@ -264,23 +273,20 @@ async def test_a_record_from_the_wrong_seed_block_or_members_is_not_kept(world: 
         replace(placement, holders=placement.holders[:2]),
         replace(placement, version=2),
         replace(placement, number=8),
-        replace(placement, token=Hash(b"x" * 32)),
     ):
         with pytest.raises(PlacementInvalid):
-            await judge(signed(wrong, ANCHORS[0]))
+            await judge.require(signed(wrong, ANCHORS[0]))
 
 
 async def test_a_record_that_no_anchor_signed_is_not_kept(world: World) -> None:
     placement = await the_placement()
-    judge = PlacementJudge(
-        domain=DOMAIN, view=world.views[HOMES[0]], beacon=BEACON, rules_of=usual_rules
-    )
+    judge = judge_of(world.views[HOMES[0]])
     with pytest.raises(PlacementInvalid, match="not signed by an anchor"):
-        await judge(signed(placement, NODES[0]))
+        await judge.require(signed(placement, NODES[0]))
     signature = signed(placement, NODES[0]).signature
     forged = PlacementAnnounce(placement=placement, anchor=ANCHORS[0].address, signature=signature)
     with pytest.raises(SignatureInvalid):
-        await judge(forged)
+        await judge.require(forged)
 
 
 # --- the machine -------------------------------------------------------------------------------
