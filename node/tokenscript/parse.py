@@ -2,8 +2,8 @@
 
 The editions of 2022/09 and 2024/01 are read as one language, strictly: what their schemas refuse
 in structure (unknown elements and attributes, missing ones, duplicate names, references to
-nothing) is refused here, with line and column of the original file; the order of elements and
-the HTML of views are not checked. The edition of 2020/06 is forgiven with warnings. Older
+nothing, another order) is refused here, with line and column of the original file; the HTML of
+views is not checked. The edition of 2020/06 is forgiven with warnings. Older
 editions can be verified, not parsed.
 """
 
@@ -107,7 +107,7 @@ class _Parser:
         if self.root.tag != "ts:token":
             raise self.root.fail("the root is not ts:token")
         self.root.only("name", "custodian")
-        self.nodes = self.root.children(*_TOKEN_CHILDREN)
+        self.nodes = self.root.sequence(*_TOKEN_CHILDREN)
 
     def each(self, tag: str) -> list[Node]:
         return [node for node in self.nodes if node.tag == tag]
@@ -169,7 +169,7 @@ class _Parser:
             self.root.complain("ts:cards is missing")
             return
         cards.only()
-        children = cards.children("ts:viewContent", "ts:card")
+        children = cards.sequence("ts:viewContent", "ts:card")
         for view in children:
             if view.tag == "ts:viewContent":
                 view.only("name")
@@ -193,7 +193,7 @@ class _Parser:
         found: list[str] = []
         if origins:
             origins.only()
-        for node in origins.children("ts:ethereum", "ts:attestation") if origins else []:
+        for node in origins.sequence("ts:ethereum", "ts:attestation") if origins else []:
             attribute = "contract" if node.tag == "ts:ethereum" else "name"
             node.only(*(_ETHEREUM_ATTRIBUTES if node.tag == "ts:ethereum" else ("name",)))
             name = node.name(attribute)
@@ -212,7 +212,7 @@ class _Parser:
         kind = node.required("type")
         if kind not in set(CardKind):
             raise node.fail(f"type={kind!r} is not a kind of card")
-        children = node.children(*_CARD_CHILDREN)
+        children = node.sequence(*_CARD_CHILDREN)
 
         def each(tag: str) -> list[Node]:
             return [child for child in children if child.tag == tag]
@@ -278,7 +278,7 @@ def _refuse_twins(nodes: list[Node]) -> None:
 
 def _contract(node: Node) -> Contract:
     node.only("name", "interface", "id")
-    children = node.children("ts:address", "ts:interface", "ts:abi")
+    children = node.sequence("ts:address", "ts:interface", "ts:abi")
     addresses: dict[int, ContractAddress] = {}
     for child in children:
         if child.tag != "ts:address":
@@ -302,7 +302,7 @@ def _contract(node: Node) -> Contract:
 
 def _selection(node: Node) -> Selection:
     node.only("name", "filter")
-    children = node.children("ts:label", "ts:denial")
+    children = node.sequence("ts:label", "ts:denial")
     text = node.required("filter")
     return Selection(
         name=node.name(),

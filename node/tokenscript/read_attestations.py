@@ -21,7 +21,7 @@ def read_attestation(node: Node) -> AttestationSource:
     node.only("name", "type")
     if node.get("type") not in {None, "eas"}:
         raise node.fail("only attestations of type 'eas' are known")
-    children = node.children(*_CHILDREN)
+    children = node.sequence(*_CHILDREN)
     if node.one_of(children, "ts:eas") is None:
         node.complain("ts:eas is missing")
     keys = [child for child in children if child.tag == "ts:key"]
@@ -63,7 +63,7 @@ def _fields(meta: Node | None) -> tuple[AttestationField, ...]:
     if meta is None:
         return ()
     meta.only()
-    children = meta.children("ts:name", "ts:image", "ts:description", "ts:attributeField")
+    children = meta.sequence("ts:name", "ts:image", "ts:description", "ts:attributeField")
     return tuple(
         AttestationField(
             name=one.required("name"),

@@ -32,7 +32,7 @@ def read_label(node: Node | None) -> Label:
     texts: list[LabelText] = []
     if node:
         node.only()
-    for child in node.children("ts:plurals", "ts:string") if node else []:
+    for child in node.sequence("ts:plurals", "ts:string") if node else []:
         if child.tag == "ts:string":
             texts.append(_wording(child, child.language))
         else:
@@ -46,7 +46,7 @@ def read_label(node: Node | None) -> Label:
 def read_attribute(node: Node) -> Attribute:
     """``ts:attribute`` of a token or a card."""
     node.only("name", "oid", "distinct", "id")
-    children = node.children("ts:type", "ts:label", "ts:origins")
+    children = node.sequence("ts:type", "ts:label", "ts:origins")
     origins = node.one_of(children, "ts:origins")
     if origins is None:
         raise node.fail("ts:origins is missing")
@@ -83,7 +83,7 @@ def read_transaction(node: Node) -> Transaction:
     if inner is None:
         raise node.fail("ethereum:transaction is missing")
     inner.only("as", "contract", "select", "type", "function")
-    children = inner.children("ts:data", "ts:mapping", "ethereum:to", "ethereum:value")
+    children = inner.sequence("ts:data", "ts:mapping", "ethereum:to", "ethereum:value")
     return Transaction(
         contract=inner.optional_name("contract"),
         function=inner.optional_name("function"),
@@ -167,7 +167,7 @@ def _origin(node: Node) -> Origin:
 
 def _call(node: Node) -> Call:
     node.only("as", "contract", "select", "type", "function")
-    children = node.children("ts:data", "ts:mapping")
+    children = node.sequence("ts:data", "ts:mapping")
     return Call(
         contract=node.optional_name("contract"),
         function=node.name("function"),

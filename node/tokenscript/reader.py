@@ -7,6 +7,7 @@ itself calls them.
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TypeVar
 
 from lxml import etree
@@ -204,6 +205,14 @@ class Node:
             if node.tag not in tags:
                 node.complain(f"the element is not known in {self.tag}")
         return [node for node in nodes if node.tag in tags]
+
+    def sequence(self, *tags: str) -> "list[Node]":
+        """As :meth:`children`, and they must come in the order in which the tags are given."""
+        nodes = self.children(*tags)
+        for before, after in pairwise(nodes):
+            if tags.index(before.tag) > tags.index(after.tag):
+                after.complain(f"it must stand before {before.tag}")
+        return nodes
 
     def elements(self) -> "list[Node]":
         """The elements inside, whatever they are."""

@@ -197,14 +197,14 @@ def test_our_samples_are_valid_under_the_published_schemas(edition: str, xml: by
 
 
 def mutations(xml: bytes) -> Iterator[tuple[str, bytes]]:
-    """Each attribute removed, each element removed, renamed or doubled, one at a time.
+    """Each attribute removed, each element removed, renamed, doubled or moved, one at a time.
 
     The HTML of views is left out: a node does not read it.
     """
     for at, original in enumerate(etree.fromstring(xml).iter("*")):
         if etree.QName(original).namespace == "http://www.w3.org/1999/xhtml":
             continue
-        for kind in ("drop", "rename", "double", "stray"):
+        for kind in ("drop", "rename", "double", "stray", "swap"):
             root = etree.fromstring(xml)
             element = list(root.iter("*"))[at]
             parent = element.getparent()
@@ -214,6 +214,11 @@ def mutations(xml: bytes) -> Iterator[tuple[str, bytes]]:
                 element.set("x-stray", "1")
             elif parent is None:
                 continue
+            elif kind == "swap":
+                following = element.getnext()
+                if following is None:
+                    continue
+                following.addnext(element)
             elif kind == "drop":
                 parent.remove(element)
             else:
