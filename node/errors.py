@@ -10,7 +10,10 @@
     │   │   ├── GrantNotForYou            another token or integration
     │   │   ├── GrantForged               not signed by the holder
     │   │   ├── GrantInterface            another interface
-    │   │   └── GrantRevoked              the holder withdrew it
+    │   │   ├── GrantRevoked              the holder withdrew it
+    │   │   ├── InterfaceUnknown          no such read
+    │   │   ├── PaymentMissing            no voucher
+    │   │   └── ReadFailed                no result
     │   ├── TokenScriptError          a script that cannot be trusted or read (SL-4000 to SL-4199)
     │   │   ├── ScriptUnsafe              too large, too deep, DOCTYPE, entity, placeholder
     │   │   ├── ScriptUnsigned            no signature where one is needed
@@ -164,6 +167,43 @@ class GrantRevoked(AccessError):
     code: ClassVar[str] = "SL-3006"
     title: ClassVar[str] = "The grant was revoked"
     fix: ClassVar[str] = "Ask the holder for a new grant."
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class InterfaceUnknown(AccessError):
+    """The token's script has no such read."""
+
+    code: ClassVar[str] = "SL-3020"
+    title: ClassVar[str] = "The token has no such interface"
+    fix: ClassVar[str] = "Ask for one of: {known}; there is no {interface}."
+
+    interface: str
+    known: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PaymentMissing(AccessError):
+    """A priced call came without a voucher."""
+
+    code: ClassVar[str] = "SL-3021"
+    title: ClassVar[str] = "This call must be paid for"
+    fix: ClassVar[str] = "Send a voucher that covers {price} base units for {interface}."
+
+    interface: str
+    price: int
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ReadFailed(AccessError):
+    """The script's read ended without a result; nothing was charged."""
+
+    code: ClassVar[str] = "SL-3022"
+    title: ClassVar[str] = "The token's script gave no result"
+    fix: ClassVar[str] = "Tell the token's issuer: {interface} ended with {status}, {problem}."
+
+    interface: str
+    status: str
+    problem: str
 
 
 # --- TokenScript (SL-4000 to SL-4199) ------------------------------------------------------------

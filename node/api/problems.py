@@ -5,12 +5,19 @@ request may succeed later (``retryable``) and whether anything was charged (``ch
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from aiohttp import web
 
-from node.errors import AccessError, NetworkError, TokenUnknown
+from node.errors import (
+    AccessError,
+    InterfaceUnknown,
+    NetworkError,
+    PaymentMissing,
+    ReadFailed,
+    TokenUnknown,
+)
 from settlement.errors import (
     ChainError,
     InputError,
@@ -19,6 +26,7 @@ from settlement.errors import (
     SignatureInvalid,
     SmartLayerError,
 )
+from settlement.protocol.wire import error_to_json
 
 RETRY_AFTER_S = "1"
 Responder = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -27,6 +35,9 @@ _STATUS: tuple[tuple[type[SmartLayerError], int], ...] = (
     (InputError, 400),
     (SignatureInvalid, 401),
     (TokenUnknown, 404),
+    (InterfaceUnknown, 404),
+    (PaymentMissing, 402),
+    (ReadFailed, 422),
     (PaymentError, 402),
     (AccessError, 403),
     (NetworkError, 503),
@@ -43,21 +54,13 @@ def status_of(error: SmartLayerError) -> int:
 def problem(error: SmartLayerError) -> web.Response:
     """The problem document of a typed error. Nothing was charged whenever one is sent."""
     status = status_of(error)
-    body = {
-        "type": f"/errors/{error.code}",
-        "title": error.title,
-        "status": status,
-        "code": error.code,
-        "hint": error.advice(),
-        "retryable": error.retryable,
-        "charged": "no",
-        "details": error.details(),
-    }
+    advice = error.advice()
+    body = {**error_to_json(error), "status": status, "hint": advice, "charged": "no"}
     headers = {"Retry-After": RETRY_AFTER_S} if error.retryable else {}
     return _document(body, status, headers)
 
 
-def _document(body: dict[str, object], status: int, headers: dict[str, str]) -> web.Response:
+def _document(body: Mapping[str, object], status: int, headers: dict[str, str]) -> web.Response:
     return web.Response(
         body=json.dumps(body).encode(),
         status=status,

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from node.client.http import expect_json
-from node.core.feed import entry_hash
 from node.core.declared import tag_of
+from node.core.feed import entry_hash
 from node.errors import PeerUnreachable
 from node.protocol.frames import FeedPush
 from node.protocol.messages import FeedEntry

@@ -37,5 +37,5 @@ async def expect_json(
     if status >= 500 or not isinstance(found, dict):
         raise PeerUnreachable(peer=b"", problem=f"{url} answers with status {status}")
     raise PeerRefused(
-        peer=b"", refusal=str(found.get("code", status)), reason=str(found.get("hint", ""))
+        peer=b"", refusal=str(found.get("code", status)), reason=str(found.get("detail", ""))
     )

@@ -89,11 +89,16 @@ class Replication:
         self._timing = timing
         self._metrics = metrics
         self._woken: Woken = lambda _token: None
+        self._begun: Woken = lambda _token: None
         self._log = structlog.get_logger("replication")
 
     def on_woken(self, woken: Woken) -> None:
         """Tell ``woken`` of every token that may have work now."""
         self._woken = woken
+
+    def on_begun(self, begun: Woken) -> None:
+        """Tell ``begun`` of every token whose activation has just been committed."""
+        self._begun = begun
 
     def register(self, dispatch: Dispatch) -> None:
         """Answer for the journal's frames."""
@@ -132,6 +137,8 @@ class Replication:
         moved = await self._engine.apply(JOURNAL, journal_key(token), event)
         if moved.state.version != before.version:
             self._metrics.commits.inc(moved.state.version - before.version)
+            if before.version == 0:
+                self._begun(token)
         self._woken(token)
         return moved
 

@@ -1,0 +1,173 @@
+"""Paid reads: grant, voucher, run, sign, charge, answer, in this order and no other.
+
+The answer leaves after charge, voucher and answer are durable; a repeated request id gets the
+answer that was charged for, byte by byte.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+
+from node.core.answers import answer_to_json, complete_answer, draft_answer
+from node.core.grants import check_grant
+from node.errors import InterfaceUnknown, PaymentMissing, ReadFailed
+from node.ports.sandbox import Status
+from node.protocol.messages import Grant, Quote
+from node.services.instances import Instance, Instances
+from node.services.metrics import Metrics
+from node.services.running import Runner
+from node.tokenscript.service import Access, Read
+from settlement.ports.clock import Clock
+from settlement.protocol.signed import Signed, SignedVoucher
+from settlement.protocol.signing import SigningKey
+from settlement.protocol.typed_data import Domain
+from settlement.services.calendar import Calendar
+from settlement.services.collector import Collector
+from settlement.types import Hash, TokenId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRequest:
+    """One call of an interface, as it came."""
+
+    token: TokenId
+    interface: str
+    arguments: dict[str, str]
+    request_id: Hash
+    grant: Signed[Grant] | None
+    voucher: SignedVoucher | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """This node's prices by the names that scripts use; base units, pinned for the period."""
+
+    read: int
+    update: int
+
+    def of(self, read: Read) -> int:
+        """The price of one call of a read; an interface without a price costs nothing."""
+        match read.price:
+            case None:
+                return 0
+            case "update":
+                return self.update
+            case _:
+                return self.read
+
+
+class Reads:
+    """Answers reads for the tokens held here."""
+
+    def __init__(
+        self,
+        *,
+        key: SigningKey,
+        domain: Domain,
+        clock: Clock,
+        instances: Instances,
+        runner: Runner,
+        collector: Collector,
+        calendar: Calendar,
+        prices: Prices,
+        metrics: Metrics,
+    ) -> None:
+        self._key = key
+        self._domain = domain
+        self._clock = clock
+        self._instances = instances
+        self._runner = runner
+        self._collector = collector
+        self._calendar = calendar
+        self._prices = prices
+        self._metrics = metrics
+
+    async def quote(self, token: TokenId, interface: str) -> Signed[Quote]:
+        """What one call costs in the current period. Raises TokenUnknown, InterfaceUnknown."""
+        instance = await self._instances.instance(token.id)
+        read = interface_of(instance, interface)
+        quote = Quote(
+            node=self._key.address,
+            token_class=token.token_class.id,
+            interface=interface,
+            period=await self._calendar.period(),
+            price=self._prices.of(read),
+        )
+        return Signed.by(self._key, self._domain, quote)
+
+    async def answer(self, request: ReadRequest) -> bytes:
+        """The JSON of a signed answer, paid for and durable.
+
+        Raises TokenUnknown, InterfaceUnknown, PaymentMissing, the grant errors, the payment
+        errors, ReadFailed, RunFailed. Nothing is charged when it raises.
+        """
+        started = time.perf_counter()
+        instance = await self._instances.instance(request.token.id)
+        read = interface_of(instance, request.interface)
+        price = self._prices.of(read)
+        self._require_access(instance, read, request)
+        if price == 0:
+            return await self._run(instance, request, 0)
+        if request.voucher is None:
+            raise PaymentMissing(interface=request.interface, price=price)
+        admission = await self._collector.admit(
+            request.voucher,
+            token_class=request.token.token_class.id,
+            price=price,
+            request_id=request.request_id,
+        )
+        if admission.earlier is not None:
+            return admission.earlier.answer
+        answer = await self._run(instance, request, price)
+        charge = await self._collector.charge(admission, answer)
+        self._metrics.reads.labels(interface=request.interface).inc()
+        self._metrics.earned.inc(price)
+        self._metrics.read_seconds.observe(time.perf_counter() - started)
+        return charge.answer
+
+    def _require_access(self, instance: Instance, read: Read, request: ReadRequest) -> None:
+        """A granted interface wants a grant for whoever signs the voucher."""
+        if read.access in (Access.PUBLIC, Access.PRICED):
+            return
+        if request.voucher is None:
+            raise PaymentMissing(interface=read.name, price=self._prices.of(read))
+        check_grant(
+            request.grant,
+            domain=self._domain,
+            token=request.token.id,
+            interface=read.name,
+            integration=request.voucher.message.signer,
+            holder=instance.view.holder,
+            now_ms=self._clock.now_ms(),
+        )
+
+    async def _run(self, instance: Instance, request: ReadRequest, price: int) -> bytes:
+        now_ms = self._clock.now_ms()
+        run = await self._runner.read(
+            instance.script, instance.base, request.interface, request.arguments, now_ms // 1_000
+        )
+        if run.status is not Status.OK:
+            raise ReadFailed(
+                interface=request.interface, status=run.status.value, problem=run.error
+            )
+        result = run.result or b"null"
+        drafted = draft_answer(
+            instance.state,
+            result,
+            request_id=request.request_id,
+            interface=request.interface,
+            charged=price,
+            now_ms=now_ms,
+        )
+        signed = Signed.by(self._key, self._domain, drafted)
+        whole = complete_answer(instance.state, signed, result)
+        return json.dumps(answer_to_json(whole), separators=(",", ":")).encode()
+
+
+def interface_of(instance: Instance, name: str) -> Read:
+    """The read that an interface names. Raises InterfaceUnknown."""
+    read = instance.script.service.read(name)
+    if read is None:
+        known = ", ".join(each.name for each in instance.script.service.reads)
+        raise InterfaceUnknown(interface=name, known=known)
+    return read
