@@ -14,13 +14,12 @@ abstract contract Channels is HubState {
     /// @inheritdoc IChannelHub
     function open(address signer, address owner, address anchor, uint96 amount) external {
         if (signer == address(0) || owner == address(0)) revert ChannelHub_ZeroAccount();
-        if (_words[signer].exists()) revert ChannelHub_ChannelExists(signer);
+        if (_channels[signer].word.exists()) revert ChannelHub_ChannelExists(signer);
         uint32 number = _activeAnchor(anchor);
         if (amount == 0) revert ChannelHub_AmountInvalid(0, type(uint96).max);
         uint32 period = parameters.currentPeriod();
 
-        _words[signer] = ChannelWords.create(amount, number);
-        _holders[signer] = Holder(owner, period);
+        _channels[signer] = ChannelState(ChannelWords.create(amount, number), owner, period);
 
         emit ChannelOpened(signer, owner, anchor, period, amount);
         serviceToken.safeTransferFrom(msg.sender, address(this), amount);
@@ -28,11 +27,12 @@ abstract contract Channels is HubState {
 
     /// @inheritdoc IChannelHub
     function topUp(address signer, uint96 amount) external {
-        ChannelWord word = _existingWord(signer);
+        ChannelState storage channel = _existingChannel(signer);
+        ChannelWord word = channel.word;
         if (amount == 0) revert ChannelHub_AmountInvalid(0, type(uint96).max);
         uint96 balance = word.balance() + amount;
 
-        _words[signer] = word.withBalance(balance);
+        channel.word = word.withBalance(balance);
 
         emit ChannelToppedUp(signer, msg.sender, amount, balance);
         serviceToken.safeTransferFrom(msg.sender, address(this), amount);
@@ -40,7 +40,8 @@ abstract contract Channels is HubState {
 
     /// @inheritdoc IChannelHub
     function setAnchor(address signer, address anchor) external {
-        ChannelWord word = _ownedWord(signer);
+        ChannelState storage channel = _ownedChannel(signer);
+        ChannelWord word = channel.word;
         uint32 number = _activeAnchor(anchor);
         uint32 current = parameters.currentPeriod();
         uint32 first = word.firstAnchor();
@@ -51,15 +52,15 @@ abstract contract Channels is HubState {
             first = word.nextAnchor();
         }
 
-        _words[signer] = word.withAnchors(first, number, current + 1);
+        channel.word = word.withAnchors(first, number, current + 1);
 
         emit AnchorChanged(signer, anchor, current + 1);
     }
 
     /// @inheritdoc IChannelHub
     function requestWithdrawal(address signer, uint128 amount) external {
-        ChannelWord word = _ownedWord(signer);
-        if (amount > word.balance()) revert ChannelHub_AmountInvalid(amount, word.balance());
+        uint96 balance = _ownedChannel(signer).word.balance();
+        if (amount > balance) revert ChannelHub_AmountInvalid(amount, balance);
         uint32 period = parameters.currentPeriod();
         uint64 releasedAt = parameters.windowsOf(period).closesAt + parameters.termsAt(period).withdrawalDelay;
 
@@ -71,19 +72,20 @@ abstract contract Channels is HubState {
 
     /// @inheritdoc IChannelHub
     function withdraw(address signer) external returns (uint96 amount) {
-        ChannelWord word = _existingWord(signer);
+        ChannelState storage channel = _existingChannel(signer);
         Withdrawal memory request = _withdrawals[signer];
         if (request.amount == 0) revert ChannelHub_NoWithdrawal(signer);
         if (block.timestamp < request.releasedAt) {
             revert ChannelHub_WithdrawalNotReleased(signer, request.releasedAt);
         }
+        ChannelWord word = channel.word;
         uint96 balance = word.balance();
         if (balance == 0) revert ChannelHub_AmountInvalid(0, 0);
         amount = request.amount < balance ? uint96(request.amount) : balance;
-        address owner = _holders[signer].owner;
+        address owner = channel.owner;
 
         delete _withdrawals[signer];
-        _words[signer] = word.withBalance(balance - amount);
+        channel.word = word.withBalance(balance - amount);
 
         emit Withdrawn(signer, owner, amount, balance - amount);
         serviceToken.safeTransfer(owner, amount);
@@ -91,16 +93,17 @@ abstract contract Channels is HubState {
 
     /// @inheritdoc IChannelHub
     function channelOf(address signer) external view returns (Channel memory channel) {
-        ChannelWord word = _words[signer];
+        ChannelState storage state = _channels[signer];
+        ChannelWord word = state.word;
         if (!word.exists()) return channel;
         uint32 current = parameters.currentPeriod();
         bool changes = word.nextFrom() > current;
         return Channel({
-            owner: _holders[signer].owner,
+            owner: state.owner,
             anchor: nodes.keyOf(word.anchorAt(current)),
             nextAnchor: changes ? nodes.keyOf(word.nextAnchor()) : address(0),
             nextAnchorFrom: changes ? word.nextFrom() : 0,
-            openedIn: _holders[signer].openedIn,
+            openedIn: state.openedIn,
             balance: word.balance(),
             withdrawalAmount: _withdrawals[signer].amount,
             withdrawableAt: _withdrawals[signer].releasedAt
@@ -109,18 +112,18 @@ abstract contract Channels is HubState {
 
     /// @inheritdoc IChannelHub
     function anchorAt(address signer, uint32 period) external view returns (address) {
-        ChannelWord word = _words[signer];
+        ChannelWord word = _channels[signer].word;
         return word.exists() ? nodes.keyOf(word.anchorAt(period)) : address(0);
     }
 
     /// @inheritdoc IChannelHub
     function isSettled(address signer, uint32 period) external view returns (bool) {
-        return _words[signer].isSettled(period);
+        return _channels[signer].word.isSettled(period);
     }
 
-    function _ownedWord(address signer) private view returns (ChannelWord word) {
-        word = _existingWord(signer);
-        if (msg.sender != _holders[signer].owner) revert ChannelHub_NotOwner(signer, msg.sender);
+    function _ownedChannel(address signer) private view returns (ChannelState storage channel) {
+        channel = _existingChannel(signer);
+        if (msg.sender != channel.owner) revert ChannelHub_NotOwner(signer, msg.sender);
     }
 
     function _activeAnchor(address anchor) private view returns (uint32) {

@@ -56,7 +56,8 @@ abstract contract DirectClaims is HubState {
         private
         returns (SkipReason)
     {
-        ChannelWord word = _words[row.signer];
+        ChannelState storage channel = _channels[row.signer];
+        ChannelWord word = channel.word;
         if (!word.exists()) return SkipReason.UnknownChannel;
         if (word.isSettled(state.period)) return SkipReason.AlreadySettled;
         if (!_voucherIsSigned(state, row)) return SkipReason.SignatureInvalid;
@@ -72,7 +73,7 @@ abstract contract DirectClaims is HubState {
         uint128 amount = owed - claimed < balance ? owed - claimed : balance;
 
         _claimed[lane] = claimed + amount;
-        _words[row.signer] = word.withBalance(balance - uint96(amount));
+        channel.word = word.withBalance(balance - uint96(amount));
         _share(state, terms, row.tokenClass, amount);
 
         emit DirectClaimed(row.signer, state.node, state.period, row.tokenClass, amount, claimed + amount);

@@ -14,8 +14,9 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 /// @dev The hub's parts are abstract contracts over this state, one subject each; {ChannelHub} puts
 /// them together. Anchors are kept by their number, which is shorter than their key.
 abstract contract HubState is IChannelHub, EIP712 {
-    /// @dev Of a channel, what settling does not touch.
-    struct Holder {
+    /// @dev Settling touches the word only.
+    struct ChannelState {
+        ChannelWord word;
         address owner;
         uint32 openedIn;
     }
@@ -50,8 +51,7 @@ abstract contract HubState is IChannelHub, EIP712 {
     INodeRegistry public immutable nodes;
     IIssuerRegistry public immutable issuers;
 
-    mapping(address signer => ChannelWord word) internal _words;
-    mapping(address signer => Holder holder) internal _holders;
+    mapping(address signer => ChannelState channel) internal _channels;
     mapping(address signer => Withdrawal withdrawal) internal _withdrawals;
     mapping(uint32 anchor => mapping(uint32 period => PotState pot)) internal _pots;
     /// @dev By keccak256(abi.encode(signer, period, node, tokenClass)).
@@ -74,9 +74,9 @@ abstract contract HubState is IChannelHub, EIP712 {
         _credits[account] = (_credits[account] + amount) | CREDIT_OPENED;
     }
 
-    function _existingWord(address signer) internal view returns (ChannelWord word) {
-        word = _words[signer];
-        if (!word.exists()) revert ChannelHub_UnknownChannel(signer);
+    function _existingChannel(address signer) internal view returns (ChannelState storage channel) {
+        channel = _channels[signer];
+        if (!channel.word.exists()) revert ChannelHub_UnknownChannel(signer);
     }
 
     function _nodeNumber(address key) internal view returns (uint32 number) {

@@ -5,7 +5,7 @@ import {IChannelHub} from "../interfaces/IChannelHub.sol";
 import {IParameters} from "../interfaces/IParameters.sol";
 import {AcceptedRows} from "../libraries/AcceptedRows.sol";
 import {ChannelWord} from "../libraries/ChannelWord.sol";
-import {MessageHashes} from "../libraries/MessageHashes.sol";
+import {RowSigners} from "../libraries/RowSigners.sol";
 import {HubState} from "./HubState.sol";
 
 /// @title The anchor's part: Statements in, one root out
@@ -18,12 +18,9 @@ abstract contract Settlement is HubState {
         PotState storage pot = _openPot(number, period);
 
         AcceptedRows.Buffer memory accepted = AcceptedRows.create(rows.length);
-        bytes32 separator = _domainSeparatorV4();
+        uint256 template = RowSigners.forStatements(_domainSeparatorV4(), msg.sender, period);
         for (uint256 i; i < rows.length; ++i) {
-            StatementRow calldata row = rows[i];
-            (address signer, SkipReason reason) = _settleRow(number, period, row, separator);
-            if (reason == SkipReason.None) accepted.add(signer, row.amount, row.vouchersRoot);
-            else emit RowSkipped(msg.sender, period, i, signer, reason);
+            _settleRow(number, period, i, AcceptedRows.rowAt(rows, i), template, accepted);
         }
         if (accepted.count == 0) return;
 
@@ -69,9 +66,10 @@ abstract contract Settlement is HubState {
         uint128 restored;
         for (uint256 i; i < rows.length; ++i) {
             AcceptedRow calldata row = rows[i];
-            ChannelWord word = _words[row.signer];
+            ChannelState storage channel = _channels[row.signer];
+            ChannelWord word = channel.word;
             uint96 balance = word.balance() + uint96(row.amount);
-            _words[row.signer] = word.withBalance(balance).withoutSettled(period);
+            channel.word = word.withBalance(balance).withoutSettled(period);
             restored += row.amount;
         }
         pot.sum -= restored;
@@ -113,27 +111,26 @@ abstract contract Settlement is HubState {
         return _pots[nodes.numberOf(anchor)][period].commitments[chunk];
     }
 
-    function _settleRow(uint32 anchor, uint32 period, StatementRow calldata row, bytes32 separator)
-        private
-        returns (address signer, SkipReason)
-    {
-        uint128 amount = row.amount;
-        if (amount == 0) return (address(0), SkipReason.ZeroAmount);
-        bytes32 structHash = MessageHashes.hashStatement(msg.sender, period, amount, row.vouchersRoot);
-        signer = MessageHashes.recoverCompact(MessageHashes.digest(separator, structHash), row.r, row.vs);
-        if (signer == address(0)) return (signer, SkipReason.SignatureInvalid);
-
-        ChannelWord word = _words[signer];
-        if (!word.exists()) return (signer, SkipReason.UnknownChannel);
-        if (word.anchorAt(period) != anchor) return (signer, SkipReason.WrongAnchor);
-        if (word.isSettled(period)) return (signer, SkipReason.AlreadySettled);
-        uint96 balance = word.balance();
-        if (amount > balance) return (signer, SkipReason.InsufficientBalance);
-
-        unchecked {
-            _words[signer] = word.withBalance(balance - uint96(amount)).withSettled(period);
+    function _settleRow(
+        uint256 anchor,
+        uint256 period,
+        uint256 index,
+        StatementRow calldata row,
+        uint256 template,
+        AcceptedRows.Buffer memory accepted
+    ) private {
+        uint256 amount = AcceptedRows.rawAmount(row);
+        address signer = RowSigners.ofStatement(template, row);
+        ChannelState storage channel = _channels[signer];
+        (ChannelWord word, SkipReason reason) = channel.word.settle(anchor, period, amount);
+        if (!word.exists() || amount == 0) {
+            if (signer == address(0)) reason = SkipReason.SignatureInvalid;
+            if (amount == 0) reason = SkipReason.ZeroAmount;
+            emit RowSkipped(msg.sender, uint32(period), index, signer, reason);
+            return;
         }
-        return (signer, SkipReason.None);
+        channel.word = word;
+        accepted.add(signer, amount, row.vouchersRoot);
     }
 
     function _openPot(uint32 number, uint32 period) private view returns (PotState storage pot) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {IChannelHub} from "../interfaces/IChannelHub.sol";
+
 /// @title Collecting accepted Statements
 /// @notice Writes accepted rows once, in the layout in which they are both hashed for the chunk's
 /// commitment and logged, so that a row costs no second copy and no event of its own:
@@ -16,7 +18,7 @@ library AcceptedRows {
     bytes32 private constant TOPIC =
         keccak256("StatementsAccepted(address,uint32,uint32,bytes32,(address,uint128,bytes32)[])");
 
-    /// @notice Where the buffer lies and how many rows are in it.
+    /// @notice Where the buffer lies, how many rows are in it, and the sum of their amounts.
     struct Buffer {
         uint256 start;
         uint256 count;
@@ -33,19 +35,36 @@ library AcceptedRows {
         buffer.start = start;
     }
 
-    /// @notice Add a row. Requirements: fewer than the capacity were added.
-    function add(Buffer memory buffer, address signer, uint128 amount, bytes32 vouchersRoot) internal pure {
-        unchecked {
-            uint256 count = buffer.count;
-            uint256 place = buffer.start + 0x80 + count * 0x60;
-            assembly ("memory-safe") {
-                mstore(place, signer)
-                mstore(add(place, 0x20), amount)
-                mstore(add(place, 0x40), vouchersRoot)
-            }
-            buffer.count = count + 1;
-            // Amounts were taken from balances below 2^96 each, so the sum cannot pass 2^256.
-            buffer.sum += amount;
+    /// @notice `rows[i]` without the check of bounds, which the loop round it makes.
+    function rowAt(IChannelHub.StatementRow[] calldata rows, uint256 i)
+        internal
+        pure
+        returns (IChannelHub.StatementRow calldata row)
+    {
+        assembly ("memory-safe") {
+            row := add(rows.offset, shl(7, i))
+        }
+    }
+
+    /// @notice A row's amount as it was sent, which may not fit 128 bits: no balance covers it then,
+    /// and the row is skipped like any other that asks for too much.
+    function rawAmount(IChannelHub.StatementRow calldata row) internal pure returns (uint256 amount) {
+        assembly ("memory-safe") {
+            amount := calldataload(row)
+        }
+    }
+
+    /// @notice Add a row. Requirements: fewer than the capacity were added; `amount` was taken from a
+    /// balance, so that all of them together stay below the token's supply.
+    function add(Buffer memory buffer, address signer, uint256 amount, bytes32 vouchersRoot) internal pure {
+        assembly ("memory-safe") {
+            let count := mload(add(buffer, 0x20))
+            let place := add(add(mload(buffer), 0x80), mul(count, 0x60))
+            mstore(place, signer)
+            mstore(add(place, 0x20), amount)
+            mstore(add(place, 0x40), vouchersRoot)
+            mstore(add(buffer, 0x20), add(count, 1))
+            mstore(add(buffer, 0x40), add(mload(add(buffer, 0x40)), amount))
         }
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {IChannelHub} from "../interfaces/IChannelHub.sol";
+
 /// @notice A channel's hot state in one storage word, so that settling a row reads and writes one
 /// slot. From the lowest bit:
 ///
@@ -20,6 +22,7 @@ using ChannelWords for ChannelWord global;
 library ChannelWords {
     uint256 private constant HISTORY = 32;
     uint256 private constant BALANCE_MASK = type(uint96).max;
+    uint256 private constant FIELD = type(uint32).max;
 
     /// @notice A new channel's word.
     function create(uint96 amount, uint32 anchorNumber) internal pure returns (ChannelWord) {
@@ -78,6 +81,41 @@ library ChannelWords {
         if (period >= until) return false;
         uint256 age = until - 1 - period;
         return age >= HISTORY || (ChannelWord.unwrap(word) >> 224) >> age & 1 == 1;
+    }
+
+    /// @notice What settling `amount` in `period` by `anchorNumber` makes of the channel, or a word of
+    /// 0 and why it cannot. The same as {anchorAt}, {isSettled}, {withBalance} and {withSettled} one
+    /// after the other, in one piece because it runs once per row of a month.
+    function settle(ChannelWord word, uint256 anchorNumber, uint256 period, uint256 amount)
+        internal
+        pure
+        returns (ChannelWord settledWord, IChannelHub.SkipReason reason)
+    {
+        unchecked {
+            uint256 raw = ChannelWord.unwrap(word);
+            if (raw == 0) return (settledWord, IChannelHub.SkipReason.UnknownChannel);
+            uint256 field = raw >> 160 & FIELD; // nextFrom
+            field = field != 0 && period >= field ? raw >> 128 & FIELD : raw >> 96 & FIELD;
+            if (field != anchorNumber) return (settledWord, IChannelHub.SkipReason.WrongAnchor);
+
+            uint256 settled = raw >> 224;
+            field = raw >> 192 & FIELD; // settledUntil
+            if (period >= field) {
+                uint256 newer = period + 1 - field;
+                settled = newer < HISTORY ? settled << newer & FIELD | 1 : 1;
+                field = period + 1;
+            } else {
+                uint256 age = field - 1 - period;
+                if (age >= HISTORY || settled >> age & 1 == 1) {
+                    return (settledWord, IChannelHub.SkipReason.AlreadySettled);
+                }
+                settled |= 1 << age;
+            }
+            if (amount > raw & BALANCE_MASK) return (settledWord, IChannelHub.SkipReason.InsufficientBalance);
+            // An anchor's number is not zero, so neither is the word.
+            raw = (raw & type(uint192).max) - amount;
+            settledWord = ChannelWord.wrap(raw | field << 192 | settled << 224);
+        }
     }
 
     /// @notice The same channel with `period`, which is not settled, settled.

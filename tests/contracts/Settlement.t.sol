@@ -45,7 +45,7 @@ contract SettlementTest is Fixture {
 
     function test_a_row_of_no_amount_is_skipped() public {
         toSettle(0);
-        expectSkip(address(0), IChannelHub.SkipReason.ZeroAmount);
+        expectSkip(session, IChannelHub.SkipReason.ZeroAmount);
         settle(statement(SESSION_SECRET, anchor, 0, 0));
     }
 

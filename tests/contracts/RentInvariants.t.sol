@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.26;
+
+import {SmartTicket} from "../../contracts/examples/SmartTicket.sol";
+import {IParameters} from "../../contracts/interfaces/IParameters.sol";
+import {IRentVault} from "../../contracts/interfaces/IRentVault.sol";
+import {Fixture} from "./support/Fixture.sol";
+import {Test} from "./support/Vm.sol";
+
+/// @dev Three classes that buy rent, prices that change, books that are closed now and then.
+contract RentHandler is Fixture {
+    uint256 public constant CLASSES = 3;
+
+    bytes32[CLASSES] public classes;
+    uint256 public bought;
+    uint256 public topUps;
+    uint256 public starts;
+
+    constructor() {
+        deploy();
+        for (uint256 i; i < CLASSES; ++i) {
+            address token = address(new SmartTicket(AIRLINE));
+            vm.prank(AIRLINE);
+            classes[i] = issuers.registerClass(token, ISSUER_PAYOUT, 0, "ipfs://a", bytes32("a"));
+        }
+    }
+
+    function start(uint256 seed, uint64 instances, uint32 periods) external {
+        bytes32 tokenClass = classes[(seed >> 8) % CLASSES];
+        IRentVault.State state = vault.stateOf(tokenClass);
+        if (state == IRentVault.State.Active || state == IRentVault.State.Grace) return;
+        instances = uint64(bound(instances, 1, 1_000));
+        periods = uint32(bound(periods, 1, 6));
+        (uint128 quoted,) = vault.quote(tokenClass, instances, periods);
+        vm.prank(AIRLINE);
+        uint128 amount = vault.start(tokenClass, instances, periods);
+        vm.assertEq(amount, quoted, "as quoted");
+        bought += amount;
+        ++starts;
+    }
+
+    function topUp(uint256 seed, uint32 periods) external {
+        bytes32 tokenClass = classes[(seed >> 8) % CLASSES];
+        IRentVault.Rent memory rent = vault.rentOf(tokenClass);
+        periods = uint32(bound(periods, 1, 6));
+        bool runs = rent.state == IRentVault.State.Active || rent.state == IRentVault.State.Grace;
+        if (!runs || rent.paidUntil + periods <= parameters.currentPeriod()) return;
+        (uint128 quoted, uint64 expiry) = vault.quote(tokenClass, rent.instances, periods);
+        vm.prank(PAYER);
+        uint128 amount = vault.topUp(tokenClass, periods);
+        vm.assertEq(amount, quoted, "as quoted");
+        vm.assertEq(vault.expiryOf(tokenClass), expiry, "until the quoted day");
+        vm.assertEq(uint256(vault.stateOf(tokenClass)), uint256(IRentVault.State.Active), "active");
+        bought += amount;
+        ++topUps;
+    }
+
+    function roll(uint32 limit) external {
+        vault.roll(uint32(bound(limit, 0, 3)));
+    }
+
+    function pass(uint256 seed) external {
+        vm.warp(block.timestamp + bound(seed, 1 days, 45 days));
+    }
+
+    function changePrice(uint128 price) external {
+        IParameters.Terms memory changed = terms();
+        changed.rentPrice = uint128(bound(price, 1, 1e18));
+        changed.rentGrace = 100 days;
+        vm.prank(OWNER);
+        parameters.schedule(changed);
+    }
+
+    /// @dev All rent that ever falls due, once every class has run out.
+    function dueInTheEnd() external returns (uint256 due) {
+        uint256 state = vm.snapshotState();
+        uint32 last = parameters.currentPeriod();
+        for (uint256 i; i < CLASSES; ++i) {
+            uint32 paidUntil = vault.rentOf(classes[i]).paidUntil;
+            if (paidUntil > last) last = paidUntil;
+        }
+        toPeriod(last + 1);
+        vault.roll(type(uint32).max);
+        for (uint32 period; period < vault.nextPeriodToRoll(); ++period) {
+            due += vault.rentDue(period);
+        }
+        vm.revertToState(state);
+    }
+
+    function held() external view returns (uint256) {
+        return service.balanceOf(address(vault));
+    }
+}
+
+contract RentInvariants is Test {
+    RentHandler private handler;
+
+    function setUp() public {
+        handler = new RentHandler();
+        targetContract(address(handler));
+    }
+
+    function invariant_14_rent_due_in_the_end_is_rent_bought() public {
+        vm.assertEq(handler.dueInTheEnd(), handler.bought(), "due");
+        vm.assertEq(handler.held(), handler.bought(), "held");
+    }
+
+    function test_the_handler_starts_and_tops_up() public {
+        uint256 seed = 5;
+        for (uint256 i; i < 200; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            uint256 action = (seed >> 128) % 5;
+            if (action == 0) handler.start(seed, uint64(seed), uint32(seed >> 64));
+            else if (action == 1) handler.topUp(seed, uint32(seed >> 64));
+            else if (action == 2) handler.roll(uint32(seed));
+            else if (action == 3) handler.pass(seed);
+            else handler.changePrice(uint128(seed));
+            invariant_14_rent_due_in_the_end_is_rent_bought();
+        }
+        vm.assertGe(handler.starts(), 2, "starts");
+        vm.assertGe(handler.topUps(), 2, "top-ups");
+    }
+}
