@@ -44,7 +44,7 @@ class AnchorApiRefused(PaymentError):
 
     code: ClassVar[str] = "SL-2032"
     title: ClassVar[str] = "The anchor refused"
-    fix: ClassVar[str] = "{reason} ({problem_code}, HTTP {status})"
+    fix: ClassVar[str] = "{reason} The anchor said {problem_code}, with HTTP {status}."
 
     status: int
     problem_code: str

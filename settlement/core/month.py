@@ -14,12 +14,31 @@ change nothing: what has no answer after a while is sent again, and the hub skip
 """
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from settlement.core.machine import Machine, Record, Transition
-from settlement.core.payouts import AcceptedRow, PayoutLeaf, PayoutsUnbalanced
+from settlement.core.month_events import (
+    ActionCommit,
+    ActionSettle,
+    ContractReceiveCommitted,
+    ContractReceiveDistributed,
+    ContractReceiveRows,
+    ContractReceiveTime,
+    ContractSendCommitPeriod,
+    ContractSendDistribute,
+    ContractSendReleaseBond,
+    ContractSendSettleChunk,
+    Fate,
+    MonthEffect,
+    MonthEvent,
+    MonthRow,
+    PaidRange,
+    PayoutChunk,
+    PerformCount,
+    Stage,
+)
+from settlement.core.payouts import PayoutsUnbalanced
 from settlement.protocol.merkle_sum import root as root_of
-from settlement.types import ZERO_HASH, Address, Hash, Signature, Uint32, Uint64, Uint128
+from settlement.types import ZERO_HASH, Hash, Uint32, Uint64, Uint128
 
 ROWS_PER_CHUNK = 300
 PAYOUTS_PER_CHUNK = 256
@@ -27,49 +46,6 @@ PAYOUTS_PER_CHUNK = 256
 
 MOST_SENDS = 8
 """A row that had no answer so often is given up; the hub would have named its signer."""
-
-
-class Stage(StrEnum):
-    """Where a month stands."""
-
-    COLLECTING = "collecting"
-    SETTLING = "settling"
-    COUNTING = "counting"
-    COMMITTING = "committing"
-    CHALLENGE = "challenge"
-    DISTRIBUTING = "distributing"
-    DONE = "done"
-    MISSED = "missed"
-    BLOCKED = "blocked"
-
-
-class Fate(StrEnum):
-    """What became of a row."""
-
-    PENDING = "pending"
-    ACCEPTED = "accepted"
-    SKIPPED = "skipped"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MonthRow:
-    """One channel's Statement on its way through the hub. ``skipped_for`` is the hub's reason."""
-
-    signer: Address
-    amount: Uint128
-    root: Hash
-    signature: Signature
-    fate: Fate = Fate.PENDING
-    skipped_for: int = 0
-    sends: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaidRange:
-    """Leaves ``first`` to ``last``, both included, were paid."""
-
-    first: Uint32
-    last: Uint32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,153 +87,6 @@ class MonthState:
         first = chunk * PAYOUTS_PER_CHUNK
         last = min(first + PAYOUTS_PER_CHUNK, self.leaf_count) - 1
         return any(paid.first <= first and last <= paid.last for paid in self.paid)
-
-
-# Events
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MonthStatement:
-    """A Statement as the anchor took it, with the lanes that it sums."""
-
-    row: AcceptedRow
-    signature: Signature
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionSettle:
-    """The settle window is open: these are the Statements. ``now`` is chain time."""
-
-    statements: tuple[MonthStatement, ...]
-    settle_until: Uint64
-    now: Uint64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DebitedRow:
-    """A row that the hub accepted."""
-
-    signer: Address
-    amount: Uint128
-    root: Hash
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkippedRow:
-    """A row that the hub did not take, and its reason's number."""
-
-    signer: Address
-    reason: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractReceiveRows:
-    """What the hub said about rows of our chunks."""
-
-    accepted: tuple[DebitedRow, ...] = ()
-    skipped: tuple[SkippedRow, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionCommit:
-    """The payouts of the accepted rows, in order."""
-
-    leaves: tuple[PayoutLeaf, ...]
-    now: Uint64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractReceiveCommitted:
-    """The hub holds a root for our period."""
-
-    root: Hash
-    total: Uint128
-    leaf_count: Uint32
-    final_at: Uint64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractReceiveDistributed:
-    """The hub paid ``count`` leaves from ``first`` on, whoever sent the transaction."""
-
-    first: Uint32
-    count: Uint32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractReceiveTime:
-    """Chain time moved to ``now``. Worth sending only where :func:`is_due` says so."""
-
-    now: Uint64
-
-
-MonthEvent = (
-    ActionSettle
-    | ContractReceiveRows
-    | ActionCommit
-    | ContractReceiveCommitted
-    | ContractReceiveDistributed
-    | ContractReceiveTime
-)
-
-
-# Effects
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractSendSettleChunk:
-    """Send these rows to the hub."""
-
-    period: Uint32
-    rows: tuple[MonthRow, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PerformCount:
-    """Compute the period's payouts and answer with :class:`ActionCommit`."""
-
-    period: Uint32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractSendCommitPeriod:
-    """Commit the root."""
-
-    period: Uint32
-    root: Hash
-    total: Uint128
-    leaf_count: Uint32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractSendDistribute:
-    """Pay one chunk of leaves."""
-
-    period: Uint32
-    chunk: Uint32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractSendReleaseBond:
-    """Everything is paid: take the bond back."""
-
-    period: Uint32
-
-
-MonthEffect = (
-    ContractSendSettleChunk
-    | PerformCount
-    | ContractSendCommitPeriod
-    | ContractSendDistribute
-    | ContractSendReleaseBond
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PayoutChunk:
-    """Body of a record in ``payouts/{period}/{root}``: up to PAYOUTS_PER_CHUNK leaves, in order."""
-
-    leaves: tuple[PayoutLeaf, ...]
 
 
 def month_key(period: int) -> str:

@@ -21,6 +21,13 @@ from settlement.chain.calls import compact
 from settlement.core.month import (
     MONTH,
     PAYOUTS_PER_CHUNK,
+    MonthState,
+    is_due,
+    month_key,
+    payouts_stream,
+    rows_stream,
+)
+from settlement.core.month_events import (
     ActionCommit,
     ActionSettle,
     ContractReceiveCommitted,
@@ -34,16 +41,11 @@ from settlement.core.month import (
     DebitedRow,
     MonthEvent,
     MonthRow,
-    MonthState,
     MonthStatement,
     PayoutChunk,
     PerformCount,
     SkippedRow,
     Stage,
-    is_due,
-    month_key,
-    payouts_stream,
-    rows_stream,
 )
 from settlement.core.payouts import (
     AcceptedRow,

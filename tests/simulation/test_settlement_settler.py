@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from settlement.core.month import Stage
+from settlement.core.month_events import Stage
 from settlement.core.splits import split
 from settlement.errors import ChainError
 from settlement.ports.chain import Call

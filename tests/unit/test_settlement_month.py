@@ -12,6 +12,11 @@ from settlement.core.month import (
     MOST_SENDS,
     PAYOUTS_PER_CHUNK,
     ROWS_PER_CHUNK,
+    MonthState,
+    is_due,
+    step,
+)
+from settlement.core.month_events import (
     ActionCommit,
     ActionSettle,
     ContractReceiveCommitted,
@@ -25,13 +30,10 @@ from settlement.core.month import (
     DebitedRow,
     Fate,
     MonthEvent,
-    MonthState,
     MonthStatement,
     PerformCount,
     SkippedRow,
     Stage,
-    is_due,
-    step,
 )
 from settlement.core.payouts import AcceptedRow, PayoutLeaf
 from settlement.protocol.merkle_sum import root
