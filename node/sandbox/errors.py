@@ -15,3 +15,15 @@ class SandboxBroken(OurError):
     fix: ClassVar[str] = "Install the package again, or free memory and processes: {problem}."
 
     problem: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SandboxBusy(OurError):
+    """More runs wait than this node is set to keep; another node, or later, will do."""
+
+    code: ClassVar[str] = "SL-8302"
+    title: ClassVar[str] = "The sandbox is busy"
+    fix: ClassVar[str] = "Try again, or ask another replica: {waiting} runs are waiting."
+    retryable: ClassVar[bool] = True
+
+    waiting: int

@@ -11,15 +11,17 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
 from node.ports.sandbox import RunRequest, RunResult, Status
 from node.sandbox import wire
-from node.sandbox.errors import SandboxBroken
+from node.sandbox.errors import SandboxBroken, SandboxBusy
 from settlement.errors import InputError
 from settlement.types import Hash, keccak
+
+_ATTEMPTS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class PoolConfig:
 
     workers: int = 2
     cache: Path | None = None
+    max_waiting: int = 256
     timeout_ms: int = 5_000
     start_timeout_ms: int = 30_000
 
@@ -48,6 +51,7 @@ class SandboxPool:
         self._alive: set[_Worker] = set()
         self._engine: Hash | None = None
         self._temporary: Path | None = None
+        self._waiting = 0
 
     @property
     def engine(self) -> Hash:
@@ -59,11 +63,17 @@ class SandboxPool:
     async def __aenter__(self) -> Self:
         if self._config.cache is None:
             self._temporary = Path(tempfile.mkdtemp(prefix="smart-layer-engine-"))
-        worker = await self._start()
-        self._engine = worker.engine
-        self._idle.put_nowait(worker)
-        for _ in range(self._config.workers - 1):
-            self._idle.put_nowait(None)
+        try:
+            # the first compiles the engine for the others
+            workers = [await self._start()]
+            wanted = self._config.workers - 1
+            workers += await asyncio.gather(*(self._start() for _ in range(wanted)))
+        except BaseException:
+            await self._close()
+            raise
+        self._engine = workers[0].engine
+        for worker in workers:
+            self._idle.put_nowait(worker)
         return self
 
     async def __aexit__(
@@ -72,32 +82,40 @@ class SandboxPool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
         for worker in tuple(self._alive):
             await self._stop(worker)
         if self._temporary is not None:
             shutil.rmtree(self._temporary)
 
     async def run(self, request: RunRequest) -> RunResult:
-        """Run one request; see :class:`node.ports.sandbox.Sandbox`."""
+        """Run one request; see :class:`node.ports.sandbox.Sandbox`.
+
+        Also raises SandboxBusy when too many runs wait already.
+        """
         if request.engine != self.engine:
             raise InputError(where="engine", problem="this node runs another engine")
         if keccak(request.script) != request.script_hash:
             raise InputError(where="script_hash", problem="it is not the hash of the script")
-        result = await self._attempt(request)
-        return result if result is not None else await self._last_attempt(request)
-
-    async def _last_attempt(self, request: RunRequest) -> RunResult:
-        result = await self._attempt(request)
-        if result is not None:
-            return result
+        if self._waiting >= self._config.max_waiting:
+            raise SandboxBusy(waiting=self._waiting)
+        self._waiting += 1
+        try:
+            for _ in range(_ATTEMPTS):
+                result = await self._attempt(request)
+                if result is not None:
+                    return result
+        finally:
+            self._waiting -= 1
         return RunResult(status=Status.NODE_FAULT, error="two workers died during the run")
 
     async def _attempt(self, request: RunRequest) -> RunResult | None:
         """One try in one worker; None when the worker died under it."""
         worker = await self._idle.get()
         try:
-            if worker is None:
-                worker = await self._start()
+            worker = worker or await self._start()
             async with asyncio.timeout(self._config.timeout_ms / 1000):
                 result = await worker.ask(request)
         except TimeoutError:
@@ -107,7 +125,7 @@ class SandboxPool:
             await self._replace(worker)
             return None
         except BaseException:
-            # cancelled, or the worker could not start: its answer, if any, is nobody's
+            # cancelled, or no worker could start: the answer, if any comes, is nobody's
             await self._replace(worker)
             raise
         self._idle.put_nowait(worker)

@@ -1,0 +1,201 @@
+"""What goes wrong around a run rather than in it: workers killed, held up, crowded, misled."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from node.ports.sandbox import Mode, RunRequest, RunResult, Status
+from node.sandbox.errors import SandboxBusy
+from node.sandbox.host import HostConfig
+from node.sandbox.pool import PoolConfig, SandboxPool
+from node.sandbox.runner import Runner
+from settlement.errors import InputError
+from settlement.types import Hash, keccak
+
+SCRIPT = b"""
+export function count(state) { return { state: { n: (state.n ?? 0) + 1 }, result: Math.random() }; }
+export function spin() { for (;;); }
+"""
+
+IN_ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("engine")
+    folder.chmod(0o700)
+    return folder
+
+
+@pytest.fixture(scope="module")
+async def pool(cache: Path) -> AsyncIterator[SandboxPool]:
+    async with SandboxPool(PoolConfig(workers=2, cache=cache)) as pool:
+        yield pool
+
+
+def request(own_engine: Hash, entry: str = "count", **changes: object) -> RunRequest:
+    fields: dict[str, object] = {
+        "engine": own_engine,
+        "script": SCRIPT,
+        "script_hash": keccak(SCRIPT),
+        "entry": entry,
+        "mode": Mode.UPDATE,
+        "seed": keccak(b"seed"),
+        "now": 1_790_000_000,
+        "gas_limit": Mode.UPDATE.gas_limit,
+        "state": b'{"n":41}',
+    }
+    return RunRequest(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def workers_of(parent: int) -> list[int]:
+    """The process ids of this process's workers."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes()
+            status = (entry / "stat").read_text()
+        except OSError:
+            continue
+        child_of = int(status.rpartition(")")[2].split()[1])
+        if child_of == parent and b"node.sandbox.worker" in line:
+            found.append(int(entry.name))
+    return found
+
+
+@IN_ONE_LOOP
+async def test_sixty_four_runs_at_once_give_the_result_of_one(pool: SandboxPool) -> None:
+    one = await pool.run(request(pool.engine))
+    assert (one.status, one.state) == (Status.OK, b'{"n":42}')
+    many = await asyncio.gather(*(pool.run(request(pool.engine)) for _ in range(64)))
+    assert set(map(repr, many)) == {repr(one)}
+
+
+@IN_ONE_LOOP
+async def test_a_run_whose_worker_is_killed_is_run_again_elsewhere(pool: SandboxPool) -> None:
+    before = await pool.run(request(pool.engine))
+    running = [asyncio.create_task(pool.run(request(pool.engine))) for _ in range(8)]
+    for process in workers_of(os.getpid()):
+        os.kill(process, signal.SIGKILL)
+    results: list[RunResult] = await asyncio.gather(*running)
+    for result in results:
+        assert result == before or result.status is Status.NODE_FAULT
+    assert await pool.run(request(pool.engine)) == before
+
+
+@IN_ONE_LOOP
+async def test_a_cancelled_run_leaves_its_worker_to_nobody(pool: SandboxPool) -> None:
+    running = asyncio.create_task(pool.run(request(pool.engine, "spin")))
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (await pool.run(request(pool.engine))).state == b'{"n":42}'
+
+
+@IN_ONE_LOOP
+async def test_attacked_workers_keep_serving_others(pool: SandboxPool) -> None:
+    attacks = [asyncio.create_task(pool.run(request(pool.engine, "spin"))) for _ in range(6)]
+    honest = [asyncio.create_task(pool.run(request(pool.engine))) for _ in range(6)]
+    assert {result.status for result in await asyncio.gather(*attacks)} == {Status.OUT_OF_GAS}
+    assert {result.status for result in await asyncio.gather(*honest)} == {Status.OK}
+
+
+@IN_ONE_LOOP
+async def test_patience_that_ends_is_this_nodes_alone(cache: Path) -> None:
+    async with SandboxPool(PoolConfig(workers=1, cache=cache, timeout_ms=1)) as hasty:
+        result = await hasty.run(request(hasty.engine, "spin"))
+        assert (result.status, result.gas) == (Status.TIMEOUT, 0)
+        assert not result.status.billable
+
+
+@IN_ONE_LOOP
+async def test_more_waiting_than_allowed_is_refused_at_once(cache: Path) -> None:
+    async with SandboxPool(PoolConfig(workers=1, cache=cache, max_waiting=2)) as small:
+        running = [asyncio.create_task(small.run(request(small.engine, "spin"))) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(SandboxBusy) as refused:
+            await small.run(request(small.engine))
+        assert refused.value.retryable
+        await asyncio.gather(*running)
+
+
+@IN_ONE_LOOP
+@pytest.mark.parametrize(
+    "change", [{"engine": Hash(b"\x01" * 32)}, {"script_hash": Hash(b"\x01" * 32)}]
+)
+async def test_another_engine_or_hash_is_refused(
+    pool: SandboxPool, change: dict[str, object]
+) -> None:
+    with pytest.raises(InputError):
+        await pool.run(request(pool.engine, **change))
+
+
+@IN_ONE_LOOP
+async def test_nothing_is_left_running_when_the_pool_ends(cache: Path) -> None:
+    before = set(workers_of(os.getpid()))
+    async with SandboxPool(PoolConfig(workers=2, cache=cache)) as pool:
+        await pool.run(request(pool.engine))
+        assert len(set(workers_of(os.getpid())) - before) == 2
+    assert set(workers_of(os.getpid())) == before
+
+
+@pytest.mark.parametrize("damage", ["flipped bit", "cut short", "empty", "open to others"])
+def test_a_damaged_cache_is_compiled_again(tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "cache"
+    first = Runner(HostConfig(cache=folder)).run(request(Hash(bytes(32))))
+    (file,) = folder.iterdir()
+    whole = file.read_bytes()
+    match damage:
+        case "flipped bit":
+            middle = len(whole) // 2
+            damaged = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+            file.write_bytes(damaged)
+        case "cut short":
+            file.write_bytes(whole[:-1000])
+        case "empty":
+            file.write_bytes(b"")
+        case _:
+            folder.chmod(0o777)
+    assert Runner(HostConfig(cache=folder)).run(request(Hash(bytes(32)))) == first
+    (file,) = folder.iterdir()
+    assert len(file.read_bytes()) == len(whole)
+
+
+FORBIDDEN = {
+    "open a file": "open('/etc/passwd')",
+    "write a file": "open('/tmp/written', 'w')",
+    "list a folder": "os.listdir('/')",
+    "open a socket": "socket.socket()",
+    "start a process": "os.fork()",
+    "run a program": "os.execv('/bin/true', ['true'])",
+    "signal its parent": "os.kill(os.getppid(), 0)",
+    "trace its parent": "native('ptrace', 16, os.getppid(), 0, 0)",
+    "change its user": "os.setuid(1)",
+    "make a memory file": "os.memfd_create('x')",
+    "undo its limits": "native('setrlimit', 9, ctypes.byref((ctypes.c_ulong * 2)(-1, -1)))",
+}
+
+
+@pytest.mark.parametrize("deed", FORBIDDEN)
+def test_a_confined_process_cannot(deed: str) -> None:
+    program = (
+        "import ctypes, os, socket\n"
+        "from node.sandbox.confinement import confine\n"
+        "def native(name, *arguments):\n"
+        "    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) < 0:\n"
+        "        raise OSError(ctypes.get_errno(), name)\n"
+        "confine()\n"
+        f"try:\n    {FORBIDDEN[deed]}\n"
+        "except OSError as error:\n    os.write(1, type(error).__name__.encode())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=20, check=False
+    )
+    assert (ended.stdout, ended.returncode) == (b"PermissionError", 0), ended.stderr.decode()

@@ -1,0 +1,80 @@
+"""Run the hostile scripts on several runtimes and count the differences, which must be none.
+
+    python tools/engine/compare.py                     machine code against the interpreter
+    pip install --no-deps --target /tmp/w45 wasmtime==45.0.0
+    python tools/engine/compare.py --other /tmp/w45    and against that version of wasmtime
+
+Compared are status, gas, pages and output hash of every script.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+SUITE: Final = ROOT / "tests" / "hostile"
+GAS: Final = 20_000_000
+Verdicts = dict[str, list[str]]
+
+
+def verdicts(*, interpreted: bool) -> Iterator[tuple[str, list[str]]]:
+    """Every script's name, and what came of it in this process."""
+    sys.path.insert(0, str(SUITE))
+    from test_hostile_scripts import CASES, run
+
+    from node.sandbox.host import HostConfig
+    from node.sandbox.runner import Runner
+
+    runner = Runner(HostConfig(interpreted=interpreted))
+    for case in CASES:
+        result = run(runner, case, GAS)
+        told = (result.status, result.gas, result.pages, result.output_hash.hex())
+        yield case.name, [str(part) for part in told]
+
+
+def elsewhere(*, folder: Path | None, interpreted: bool) -> Verdicts:
+    """The same in a process of its own, with another wasmtime first on its path."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as out:
+        paths = [str(path) for path in (folder, ROOT) if path]
+        subprocess.run(
+            [sys.executable, __file__, "--write", out.name, *["--interpreted"] * interpreted],
+            env={**os.environ, "PYTHONPATH": ":".join(paths)},
+            check=True,
+            timeout=600,
+        )
+        found: Verdicts = json.loads(Path(out.name).read_text())
+        return found
+
+
+def differences(one: Verdicts, other: Verdicts) -> list[str]:
+    return [name for name in one if one[name] != other.get(name)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--other", type=Path, action="append", default=[], help="a wasmtime")
+    parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--interpreted", action="store_true", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.write:
+        asked.write.write_text(json.dumps(dict(verdicts(interpreted=asked.interpreted))))
+        return 0
+    one = elsewhere(folder=None, interpreted=False)
+    runtimes = {"interpreter": elsewhere(folder=None, interpreted=True)}
+    runtimes |= {str(path): elsewhere(folder=path, interpreted=False) for path in asked.other}
+    total = 0
+    for name, other in runtimes.items():
+        found = differences(one, other)
+        total += len(found)
+        print(f"{name}: {len(found)} of {len(one)} differ {found[:5] or ''}")
+    return min(total, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
