@@ -4,6 +4,7 @@ Sources, the later wins: defaults, a TOML file, ``SMARTLAYER_…`` environment v
 Secrets are not in it: it names the keystore file and the file that holds its password.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,13 @@ def _address(value: Any) -> Any:
 ConfigAddress = Annotated[Address, BeforeValidator(_address)]
 
 
+class Role(StrEnum):
+    """What a node does; it must be registered on chain for all of it."""
+
+    SERVICE = "service"
+    ANCHOR = "anchor"
+
+
 class NodeConfig(BaseSettings):
     """Everything a node process is told. Times in milliseconds, amounts in base units."""
 
@@ -44,6 +52,9 @@ class NodeConfig(BaseSettings):
     keystore: Path = Field(description="Keystore v3 file of the node key.")
     password_file: Path = Field(description="File whose first line is the keystore's password.")
 
+    roles: frozenset[Role] = Field(
+        default=frozenset({Role.SERVICE}), description="What this node does: service, anchor."
+    )
     api_host: str = Field(default="127.0.0.1", description="Address the public API binds to.")
     api_port: int = Field(default=0, ge=0, le=65535, description="0 takes a free port.")
     link_host: str = Field(default="127.0.0.1", description="Address the links listen on.")

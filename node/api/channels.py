@@ -32,7 +32,7 @@ class ChannelRoutes:
         """Take a signed statement; taking it again changes nothing."""
         signed = signed_from_json(Statement, await json_body(request))
         accepted = await self._anchor.receive_statement(signed)
-        amount = accepted.statement.message.amount
+        amount = accepted.amount
         return web.json_response({"accepted": str(amount)}, status=201)
 
 

@@ -1,0 +1,140 @@
+"""A node process: foundation, roles, links and API, in one task group."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from node.api.application import make_application
+from node.api.feeds import FeedRoutes
+from node.api.health import HealthRoutes, Identity
+from node.api.tokens import RouteRoutes
+from node.app.foundation import Foundation, foundation
+from node.app.roles import Added, anchor_role, service_role
+from node.config import NodeConfig, Role
+from node.core.placement import ANCHOR, SERVICE
+from node.net.deadlines import Limits, serve
+from node.net.members import Member as LinkMember
+from settlement.ports.chain_events import (
+    ChainEvent,
+    NodeLeft,
+    NodeRegistered,
+    StakeAdded,
+    UrlsUpdated,
+)
+from settlement.services.engine import Outbox
+
+ROLE_BITS = {Role.SERVICE: SERVICE, Role.ANCHOR: ANCHOR}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A node that serves. ``failed`` finishes only if something in it breaks."""
+
+    base: Foundation
+    api_url: str
+    link_url: str
+    failed: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def running_node(config: NodeConfig) -> AsyncIterator[Running]:
+    """Start a node, yield once its API and its links listen, stop it on leaving."""
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(foundation(config))
+        added = await stack.enter_async_context(_roles(base))
+        base.mesh.serve(base.dispatch)
+        base.view.subscribe(_members_linked(base))
+        mesh = await stack.enter_async_context(base.mesh)
+        limits = Limits()
+        application = make_application([*_common_routes(base), *added.routes])
+        port = await stack.enter_async_context(
+            serve(application, config.api_host, config.api_port, limits)
+        )
+        loops = asyncio.create_task(_run(base, added))
+        stack.push_async_callback(_cancelled, loops)
+        yield Running(
+            base=base,
+            api_url=f"http://{config.api_host}:{port}",
+            link_url=f"wss://{config.link_host}:{mesh.port}",
+            failed=loops,
+        )
+
+
+async def _run(base: Foundation, added: Added) -> None:
+    """Everything that goes on in the background; one failure ends them all."""
+    outbox = Outbox(
+        base.engine,
+        {**base.feeds.performers(), **base.table.performers(), **added.performers},
+    )
+    async with asyncio.TaskGroup() as group:
+        group.create_task(base.following.run())
+        await base.following.caught_up.wait()
+        await base.feeds.replay()
+        group.create_task(outbox.run())
+        group.create_task(base.feeds.run())
+        group.create_task(base.table.run())
+        for loop in added.loops:
+            group.create_task(loop())
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _roles(base: Foundation) -> AsyncIterator[Added]:
+    """All roles of this node, added up."""
+    async with AsyncExitStack() as stack:
+        whole = Added()
+        for role, open_role in ((Role.SERVICE, service_role), (Role.ANCHOR, anchor_role)):
+            if role in base.config.roles:
+                added = await stack.enter_async_context(open_role(base))
+                whole.performers |= added.performers
+                whole.loops += added.loops
+                whole.routes += added.routes
+        yield whole
+
+
+def _members_linked(base: Foundation) -> Callable[[ChainEvent], Awaitable[None]]:
+    """Keep the mesh's members those of the registry."""
+
+    async def follow(event: ChainEvent) -> None:
+        if isinstance(event, NodeRegistered | StakeAdded | NodeLeft | UrlsUpdated):
+            members = {
+                member.key: LinkMember(key=member.key, link_url=member.link_url)
+                for role in (SERVICE, ANCHOR)
+                for member in base.view.members.active(role)
+            }
+            base.mesh.set_members(members.values())
+
+    return follow
+
+
+def _common_routes(base: Foundation) -> list[HealthRoutes | RouteRoutes | FeedRoutes]:
+    bits = sum(ROLE_BITS[role] for role in base.config.roles)
+    identity = Identity(key=base.key.address, roles=bits, version=version("smart-layer"))
+    health = HealthRoutes(identity, base.view, base.mesh, base.metrics, lambda: missing(base))
+    return [health, FeedRoutes(base.feeds), RouteRoutes(base.table, base.view)]
+
+
+def missing(base: Foundation) -> list[str]:
+    """What a node still waits for before it can do its work."""
+    found: list[str] = []
+    if not base.following.caught_up.is_set():
+        found.append("the chain is not caught up")
+    bits = sum(ROLE_BITS[role] for role in base.config.roles)
+    if base.key.address not in {member.key for member in base.view.members.active(bits)}:
+        found.append("this node's key is not registered for its roles")
+    linked = set(base.mesh.peers())
+    others = {
+        member.key
+        for role in (SERVICE, ANCHOR)
+        for member in base.view.members.active(role)
+        if member.key != base.key.address
+    }
+    if 3 * len(linked & others) < 2 * len(others):
+        found.append(f"links to {len(linked & others)} of {len(others)} members")
+    return found

@@ -1,0 +1,178 @@
+"""What a role adds to a node: its services, their effects, their loops and their routes."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from node.api.application import Routes
+from node.api.channels import ChannelRoutes, RecordRoutes
+from node.api.tokens import TokenRoutes
+from node.app.foundation import Foundation
+from node.sandbox.pool import PoolConfig, SandboxPool
+from node.services.acknowledging import LinkAcknowledgements, serve_acknowledgements
+from node.services.actions import Actions
+from node.services.executing import Executing
+from node.services.inbox import Inbox
+from node.services.instances import Instances
+from node.services.judging import Judge
+from node.services.placing import Placing
+from node.services.reads import Prices, Reads
+from node.services.replication import Replication
+from node.services.routing import Routing
+from node.services.running import Runner
+from node.services.voting import Voting
+from settlement.chain.calls import Calls
+from settlement.chain.follower import ChainBatch
+from settlement.chain.sender import RpcSender
+from settlement.services.anchor import Anchor
+from settlement.services.collector import Collector, CollectorTerms
+from settlement.services.engine import Performer
+from settlement.services.settler import Settler
+
+Loop = Callable[[], Coroutine[None, None, None]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Added:
+    """What a role brings to the process."""
+
+    performers: dict[type, Performer] = field(default_factory=dict)
+    loops: list[Loop] = field(default_factory=list)
+    routes: list[Routes] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def service_role(base: Foundation) -> AsyncIterator[Added]:
+    """Hold instances, run scripts, answer reads, collect vouchers."""
+    config, clock = base.config, base.engine.clock
+    async with SandboxPool(PoolConfig(workers=config.sandbox_workers)) as sandbox:
+        runner = Runner(sandbox)
+        instances = Instances(
+            engine=base.engine, view=base.view, chain=base.chain, scripts=base.scripts
+        )
+        replication = Replication(
+            key=base.key,
+            domain=base.domain,
+            engine=base.engine,
+            network=base.mesh,
+            instances=instances,
+            judge=Judge(instances, base.domain),
+            runner=runner,
+            timing=base.timing,
+            metrics=base.metrics,
+        )
+        replication.register(base.dispatch)
+        executing = Executing(
+            key=base.key,
+            domain=base.domain,
+            network=base.mesh,
+            clock=clock,
+            instances=instances,
+            replication=replication,
+            runner=runner,
+            timing=base.timing,
+            metrics=base.metrics,
+        )
+        actions = Actions(
+            key=base.key,
+            domain=base.domain,
+            engine=base.engine,
+            network=base.mesh,
+            http=base.http,
+            instances=instances,
+            replication=replication,
+            timing=base.timing,
+        )
+        inbox = Inbox(instances, replication, base.feeds)
+        base.feeds.on_delivered(inbox.deliver)
+        base.table.on_placed(replication.activate)
+        collector = Collector(
+            engine=base.engine,
+            domain=base.domain,
+            node=base.key.address,
+            directory=base.directory,
+            calendar=base.calendar,
+            anchors=LinkAcknowledgements(base.mesh),
+            terms=CollectorTerms(exposure_limit=config.exposure_limit),
+        )
+        async with collector:
+            reads = Reads(
+                key=base.key,
+                domain=base.domain,
+                clock=clock,
+                instances=instances,
+                runner=runner,
+                collector=collector,
+                calendar=base.calendar,
+                prices=Prices(read=config.read_price, update=config.update_price),
+                metrics=base.metrics,
+            )
+            yield Added(
+                performers={**replication.performers(), **actions.performers()},
+                loops=[executing.run, inbox.run],
+                routes=[TokenRoutes(reads, instances, replication)],
+            )
+
+
+@asynccontextmanager
+async def anchor_role(base: Foundation) -> AsyncIterator[Added]:
+    """Place tokens, vote, route failing calls, keep channels, settle periods."""
+    placing = Placing(
+        key=base.key,
+        domain=base.domain,
+        view=base.view,
+        scripts=base.scripts,
+        beacon=base.beacon,
+        table=base.table,
+        clock=base.engine.clock,
+        rules=base.rules,
+    )
+    voting = Voting(
+        key=base.key,
+        domain=base.domain,
+        engine=base.engine,
+        chain=base.chain,
+        table=base.table,
+        timing=base.timing,
+        metrics=base.metrics,
+    )
+    voting.register(base.dispatch)
+    base.feeds.on_delivered(voting.remember)
+    routing = Routing(
+        key=base.key,
+        domain=base.domain,
+        engine=base.engine,
+        view=base.view,
+        scripts=base.scripts,
+        table=base.table,
+        http=base.http,
+        metrics=base.metrics,
+    )
+    routing.register(base.dispatch)
+    anchor = Anchor(
+        engine=base.engine,
+        domain=base.domain,
+        key=base.key,
+        directory=base.directory,
+        calendar=base.calendar,
+        lease_step=base.config.lease_step,
+    )
+    serve_acknowledgements(base.dispatch, anchor.acknowledge)
+    settler = Settler(
+        engine=base.engine,
+        anchor=anchor,
+        chain=base.chain,
+        writer=RpcSender(base.rpc, base.key, deployment=base.deployment),
+        calls=Calls(base.deployment),
+        calendar=base.calendar,
+    )
+
+    async def settle(batch: ChainBatch) -> None:
+        await settler.receive(batch.events)
+
+    base.following.on_batch(settle)
+    yield Added(
+        performers=dict(settler.performers),
+        loops=[placing.run],
+        routes=[ChannelRoutes(anchor), RecordRoutes(routing)],
+    )
