@@ -4,7 +4,8 @@ Three integrations pay two service nodes for calls of a registered class; the mo
 account's credit on chain equals a recomputation in rationals, and no unit is left over.
 """
 
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Callable
 from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
@@ -17,10 +18,13 @@ from settlement.chain.follower import Follower
 from settlement.chain.local import LocalChain
 from settlement.client.channel import ChannelClient
 from settlement.core.month_events import Stage
+from settlement.ports.chain_errors import CallReverted
+from settlement.ports.chain_records import Payout, ProofNode
 from settlement.ports.chain_terms import MONTH
 from settlement.ports.clock import VirtualClock
 from settlement.ports.peers import DirectAcknowledgements
 from settlement.ports.store import MemoryStore
+from settlement.protocol.merkle_sum import Tree
 from settlement.protocol.signing import SigningKey
 from settlement.services.anchor import Anchor
 from settlement.services.calendar import Calendar
@@ -170,7 +174,7 @@ async def network() -> AsyncIterator[Network]:
         yield Network(chain, deployment, token_class, first_block)
 
 
-async def pay_for_calls(network: Network) -> list[ChannelClient]:
+async def pay_for_calls(network: Network, price_of: Callable[[], int]) -> list[ChannelClient]:
     clients = []
     for key in PAYER_KEYS:
         client = ChannelClient(
@@ -182,11 +186,12 @@ async def pay_for_calls(network: Network) -> list[ChannelClient]:
         clients.append(client)
         for node, collector in zip(NODE_KEYS, network.collectors, strict=True):
             for number in range(CALLS_PER_PAIR):
-                voucher = await client.voucher(node.address, network.token_class, PRICE, 0)
+                price = price_of()
+                voucher = await client.voucher(node.address, network.token_class, price, 0)
                 admission = await collector.admit(
                     voucher,
                     token_class=network.token_class,
-                    price=PRICE,
+                    price=price,
                     request_id=keccak(key.address + node.address + bytes([number])),
                 )
                 await collector.charge(admission, b"answer")
@@ -219,22 +224,26 @@ def recomputed(terms_of: dict[str, int]) -> dict[Address, int]:
     return {account: int(amount) for account, amount in owed.items()}
 
 
-async def test_a_month_on_the_real_contracts_leaves_no_difference(network: Network) -> None:
-    await network.follow()
-    clients = await pay_for_calls(network)
-
+async def settle_the_month(network: Network, clients: list[ChannelClient]) -> None:
+    """Let the period pass, sign every Statement, settle and commit."""
     await network.chain.advance(MONTH)
     await network.follow()
     for client in clients:
         draft = await network.anchor.draft(client.signer, 0)
-        assert draft.amount == 2 * CALLS_PER_PAIR * PRICE
         statement = await client.statement(draft, ANCHOR_KEY.address)
         await network.anchor.receive_statement(statement)
-
     windows = await network.anchor_process.calendar.windows(0)
     await network.chain.advance(windows.settle_from - windows.closes_at)
     await network.settle()
     assert (await network.settler.month(0)).stage is Stage.CHALLENGE
+
+
+async def test_a_month_on_the_real_contracts_leaves_no_difference(network: Network) -> None:
+    await network.follow()
+    clients = await pay_for_calls(network, lambda: PRICE)
+    await settle_the_month(network, clients)
+    for client in clients:
+        assert (await client.state()).promised(0) == 2 * CALLS_PER_PAIR * PRICE
 
     terms = await network.anchor_process.calendar.terms(0)
     await network.chain.advance(terms.challenge_window)
@@ -261,3 +270,37 @@ async def test_a_month_on_the_real_contracts_leaves_no_difference(network: Netwo
         assert (await network.anchor_process.directory.channel(key.address)).balance == (
             channel.balance
         )
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_the_hub_accepts_every_range_that_we_prove_and_no_altered_one(
+    network: Network, seed: int
+) -> None:
+    await network.follow()
+    dice = random.Random(seed)
+    clients = await pay_for_calls(network, lambda: dice.randrange(1, TOKEN))
+    await settle_the_month(network, clients)
+    terms = await network.anchor_process.calendar.terms(0)
+    await network.chain.advance(terms.challenge_window)
+
+    leaves = await network.settler.leaves(0)
+    tree = Tree.of([leaf.node() for leaf in leaves])
+    calls, reader = Calls(network.deployment), network.anchor_process.reader
+
+    async def ask(first: int, amounts: list[int]) -> None:
+        payouts = [
+            Payout(account=leaf.account, amount=amount)
+            for leaf, amount in zip(leaves[first:], amounts, strict=False)
+        ]
+        proof = tree.range_proof(first, len(payouts))
+        siblings = [ProofNode(hash=node.hash, sum=node.sum) for node in proof]
+        call = calls.distribute(ANCHOR_KEY.address, 0, first, payouts, siblings)
+        await reader.call(network.deployment.hub, call.data)
+
+    for first in range(len(leaves)):
+        for last in range(first, len(leaves)):
+            amounts = [leaf.amount for leaf in leaves[first : last + 1]]
+            await ask(first, amounts)
+            altered = [*amounts[:-1], amounts[-1] + 1]
+            with pytest.raises(CallReverted):
+                await ask(first, altered)
