@@ -13,6 +13,7 @@ from node.tokenscript.eas import EasAttestation
 from node.tokenscript.eas_data import decode_fields
 from node.tokenscript.eas_types import schema_uid
 from node.tokenscript.strict_json import Json, canonical_json, parse_json
+from settlement.errors import InputError
 from settlement.types import ZERO_ADDRESS, Address, hex_text, parse_address
 
 _KEYS = {"schema", "resolver", "revocable", "attestation"}
@@ -48,7 +49,10 @@ class DescribedAttestation:
 
         Raises AttestationMalformed, AttestationForged, AttestationWrongSchema.
         """
-        value = parse_json(data, "attestation")
+        try:
+            value = parse_json(data, "attestation")
+        except InputError as error:
+            raise AttestationMalformed(where=error.where, problem=error.problem) from error
         if not isinstance(value, dict) or value.keys() != _KEYS:
             problem = f"expected an object with the keys {', '.join(sorted(_KEYS))}"
             raise AttestationMalformed(where="attestation", problem=problem)
@@ -58,10 +62,14 @@ class DescribedAttestation:
             raise AttestationMalformed(where="schema", problem="expected text")
         if not isinstance(revocable, bool) or not isinstance(package, dict):
             raise AttestationMalformed(where="attestation", problem="a field has another type")
+        try:
+            account = parse_address(resolver, "resolver")
+        except InputError as error:
+            raise AttestationMalformed(where=error.where, problem=error.problem) from error
         described = cls(
             attestation=EasAttestation.from_json(package),
             schema=schema,
-            resolver=parse_address(resolver, "resolver"),
+            resolver=account,
             revocable=revocable,
         )
         uid = schema_uid(schema, described.resolver, revocable=revocable)

@@ -15,6 +15,7 @@ from node.errors import (
     AttestationWrongAttester,
     AttestationWrongSchema,
 )
+from node.tokenscript.described import DescribedAttestation
 from node.tokenscript.eas import EasAttestation, sign_offchain
 from node.tokenscript.eas_data import decode_fields, encode_fields, parse_schema
 from node.tokenscript.eas_types import EasDomain, schema_uid
@@ -273,3 +274,28 @@ def test_values_that_do_not_fit_the_schema_are_refused() -> None:
     for values in ({}, {"on": 1}, {"on": True, "off": False}):
         with pytest.raises(AttestationMalformed):
             encode_fields("bool on", values)
+
+
+def described() -> DescribedAttestation:
+    uid = schema_uid(SCHEMA, ZERO_ADDRESS, revocable=True)
+    return DescribedAttestation(attestation=delay(schema=uid), schema=SCHEMA)
+
+
+def test_an_attestation_travels_with_its_schema() -> None:
+    again = DescribedAttestation.from_bytes(described().to_bytes())
+    assert again == described()
+    assert again.fields == VECTORS[0]["fields"]
+
+
+def test_a_text_that_is_not_the_named_schema_is_refused() -> None:
+    other = described().to_bytes().replace(b"string flightNumber", b"string flightName")
+    with pytest.raises(AttestationWrongSchema):
+        DescribedAttestation.from_bytes(other)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", b"[1]", b"\xff", described().to_bytes().replace(b'"0x0000', b'"0x')]
+)
+def test_a_described_attestation_that_cannot_be_read_is_malformed(data: bytes) -> None:
+    with pytest.raises(AttestationMalformed):
+        DescribedAttestation.from_bytes(data)
