@@ -134,6 +134,12 @@ class ContractReceiveDirectClaim(ChannelEvent):
     amount: Uint128
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveReplaced(ChannelEvent):
+    """The chain replaced blocks that this channel's events were in: forget them all. What still
+    stands is told again from the beginning."""
+
+
 def channel_key(signer: Address) -> str:
     """The session key's address, lower-case hexadecimal without prefix."""
     return signer.hex()
@@ -146,6 +152,8 @@ def initial_channel(key: str) -> ChannelState:
 
 def step(state: ChannelState, event: ChannelEvent, _now_ms: int) -> Transition[ChannelState, None]:
     """Take one event; one that was taken before changes nothing."""
+    if isinstance(event, ContractReceiveReplaced):
+        return Transition(state=ChannelState(signer=state.signer))
     if (event.block, event.log_index) <= (state.block, state.log_index):
         return Transition(state=state)
     moved = replace(_moved(state, event), block=event.block, log_index=event.log_index)

@@ -1,6 +1,6 @@
 """The directory of channels: what confirmed events say, kept in one machine per channel."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from settlement.core.channels import (
     CHANNEL,
@@ -9,6 +9,7 @@ from settlement.core.channels import (
     ContractReceiveAnchorChanged,
     ContractReceiveDirectClaim,
     ContractReceiveOpened,
+    ContractReceiveReplaced,
     ContractReceiveRestored,
     ContractReceiveSettled,
     ContractReceiveToppedUp,
@@ -17,6 +18,8 @@ from settlement.core.channels import (
     channel_key,
 )
 from settlement.core.refusals import ChannelUnknown
+from settlement.ports.chain import ChainReader
+from settlement.ports.chain_errors import RangeRefused
 from settlement.ports.chain_events import (
     AnchorChanged,
     ChainEvent,
@@ -56,6 +59,25 @@ class ChannelDirectory:
             for signer, told in await self._told(event):
                 await self._engine.apply(CHANNEL, channel_key(signer), told)
 
+    async def undo(self, chain: ChainReader, replaced_from: int, first_block: int) -> None:
+        """The chain replaced the blocks from ``replaced_from`` on, which were shown before.
+
+        Channels with an event there are told again, from the deployment's ``first_block`` to the
+        last block that still stands; the new blocks' events then come as usual. Repeating it
+        after a crash is harmless.
+        """
+        stale = set()
+        for signer in await self.signers():
+            state = await self._engine.state(CHANNEL, channel_key(signer))
+            if state.block >= replaced_from:
+                stale.add(signer)
+                again = ContractReceiveReplaced(block=replaced_from, log_index=0)
+                await self._engine.apply(CHANNEL, channel_key(signer), again)
+        for event in await _events(chain, first_block, replaced_from - 1) if stale else ():
+            for signer, told in await self._told(event):
+                if signer in stale:
+                    await self._engine.apply(CHANNEL, channel_key(signer), told)
+
     async def _told(self, event: ChainEvent) -> list[tuple[Address, ChannelEvent]]:
         block, log_index = event.position
         match event:
@@ -86,6 +108,18 @@ class ChannelDirectory:
                 return [(signer, restored) for signer in await self.signers()]
             case _:
                 return _told_to_one(event)
+
+
+async def _events(chain: ChainReader, first: int, last: int) -> Sequence[ChainEvent]:
+    if last < first:
+        return ()
+    try:
+        return await chain.events(first, last, frozenset())
+    except RangeRefused:
+        if first == last:
+            raise
+    middle = (first + last) // 2
+    return (*await _events(chain, first, middle), *await _events(chain, middle + 1, last))
 
 
 def _told_to_one(event: ChainEvent) -> list[tuple[Address, ChannelEvent]]:

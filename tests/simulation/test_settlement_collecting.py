@@ -412,6 +412,31 @@ async def test_events_seen_twice_change_nothing() -> None:
     assert channel.balance == 65 * COIN
 
 
+async def test_deposits_in_blocks_that_the_chain_replaced_are_forgotten() -> None:
+    world = World()
+    await world.open_channel(amount=100 * COIN)
+    await world.happens(seconds=12)
+    kept = (await world.chain.head()).number
+    await world.happens(
+        ChannelToppedUp(signer=PAYER.address, payer=OWNER, amount=COIN, balance=101 * COIN)
+    )
+    await world.happens(settled(40 * COIN))
+    world.chain.longest_range = 1
+    world.chain.drop(2)
+    directory = world.directories[0]
+    for _ in range(2):  # a crash in between repeats it
+        await directory.undo(world.chain, replaced_from=kept + 1, first_block=0)
+    channel = await directory.channel(PAYER.address)
+    assert channel.balance == 100 * COIN
+    assert not channel.settled_in(0)
+
+    world.chain.longest_range = None
+    await world.happens(
+        ChannelToppedUp(signer=PAYER.address, payer=OWNER, amount=2 * COIN, balance=102 * COIN)
+    )
+    assert (await directory.channel(PAYER.address)).balance == 102 * COIN
+
+
 async def test_an_integration_signs_the_draft_and_the_anchor_remembers_it() -> None:
     world = World()
     await world.open_channel()
