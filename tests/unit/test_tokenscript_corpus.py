@@ -181,7 +181,7 @@ def faults(edition: str, xml: bytes) -> list[str]:
 
 def samples() -> Iterator[tuple[str, bytes]]:
     yield "2022-09", (TESTS / "vectors" / "tsml" / "museum_pass.xml").read_bytes()
-    template = (TESTS.parent / "examples" / "flight_ticket" / "ticket.tsml.xml").read_bytes()
+    template = (TESTS.parent / "node" / "devnet" / "flight_ticket" / "ticket.tsml.xml").read_bytes()
     short, long = "0x" + "11" * 20, "0x" + "22" * 32
     values = {
         "chain_id": "1", "ticket_address": short, "flight_attester": short, "flight_schema": long,

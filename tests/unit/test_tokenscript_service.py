@@ -15,7 +15,7 @@ from settlement.errors import InputError
 from settlement.protocol.signing import SigningKey
 
 TEMPLATE = (
-    Path(__file__).parent.parent.parent / "examples" / "flight_ticket" / "ticket.tsml.xml"
+    Path(__file__).parent.parent.parent / "node" / "devnet" / "flight_ticket" / "ticket.tsml.xml"
 ).read_bytes()
 AIRLINE = SigningKey(bytes([5]) * 32)
 VALUES = {

@@ -13,7 +13,9 @@ from node.tokenscript.parse import parse_unsigned
 from node.tokenscript.service import Action
 from settlement.types import Hash, keccak
 
-TEMPLATE = Path(__file__).parent.parent.parent / "examples" / "flight_ticket" / "ticket.tsml.xml"
+TEMPLATE = (
+    Path(__file__).parent.parent.parent / "node" / "devnet" / "flight_ticket" / "ticket.tsml.xml"
+)
 LANDING = 1_795_437_000  # 2026-11-23, 12:30 UTC
 CONTEXT = {
     "now": 1_795_400_000,
