@@ -69,7 +69,8 @@ class ChannelDirectory:
         stale = set()
         for signer in await self.signers():
             state = await self._engine.state(CHANNEL, channel_key(signer))
-            if state.block >= replaced_from:
+            # One without events was being told again when an earlier process died.
+            if state.block >= replaced_from or not state.exists:
                 stale.add(signer)
                 again = ContractReceiveReplaced(block=replaced_from, log_index=0)
                 await self._engine.apply(CHANNEL, channel_key(signer), again)
