@@ -3,22 +3,25 @@ pragma solidity ^0.8.24;
 
 import {IChannelHub} from "../interfaces/IChannelHub.sol";
 import {IParameters} from "../interfaces/IParameters.sol";
-import {ISmartLayerMessages} from "../interfaces/ISmartLayerMessages.sol";
 import {ChannelWord} from "../libraries/ChannelWord.sol";
-import {MessageHashes} from "../libraries/MessageHashes.sol";
+import {RowSigners} from "../libraries/RowSigners.sol";
 import {Splits} from "../libraries/Splits.sol";
 import {HubState} from "./HubState.sol";
 
 /// @title What nodes claim themselves after their anchor failed
 abstract contract DirectClaims is HubState {
-    /// @dev What stays the same over the rows of a call, what adds up, and what the last row's
-    /// anchor was, as rows of one anchor come together.
+    /// @dev What stays the same over the rows of a call, what adds up, and whom the last row named,
+    /// as rows of one anchor and of one class come together.
     struct Claim {
         address node;
         uint32 period;
-        bytes32 separator;
+        uint256 template;
         uint32 anchorNumber;
         address anchorKey;
+        bytes32 tokenClass;
+        address issuer;
+        uint16 issuerShare;
+        uint128 toIssuer;
         uint128 toNode;
         uint128 toTreasury;
         uint128 toBurn;
@@ -32,12 +35,14 @@ abstract contract DirectClaims is HubState {
         IParameters.Terms memory terms = parameters.termsAt(period);
 
         Claim memory state;
-        (state.node, state.period, state.separator) = (node, period, _domainSeparatorV4());
+        (state.node, state.period) = (node, period);
+        state.template = RowSigners.forLanes(_domainSeparatorV4(), node, period);
         for (uint256 i; i < rows.length; ++i) {
             SkipReason reason = _claimRow(state, terms, rows[i]);
             if (reason != SkipReason.None) emit DirectRowSkipped(node, period, i, rows[i].signer, reason);
         }
 
+        _payIssuer(state);
         if (state.toNode != 0) _addCredit(nodes.payoutAt(node, period), state.toNode);
         if (state.toTreasury != 0) _addCredit(terms.treasury, state.toTreasury);
         if (state.toBurn != 0) _addCredit(address(0), state.toBurn);
@@ -60,9 +65,11 @@ abstract contract DirectClaims is HubState {
         ChannelWord word = channel.word;
         if (!word.exists()) return SkipReason.UnknownChannel;
         if (word.isSettled(state.period)) return SkipReason.AlreadySettled;
-        if (!_voucherIsSigned(state, row)) return SkipReason.SignatureInvalid;
+        if (RowSigners.ofVoucher(state.template, row) != row.signer) return SkipReason.SignatureInvalid;
         _loadAnchor(state, word.anchorAt(state.period));
-        if (!_acknowledgementIsSigned(state, row)) return SkipReason.AcknowledgementInvalid;
+        if (RowSigners.ofAcknowledgement(state.template, row) != state.anchorKey) {
+            return SkipReason.AcknowledgementInvalid;
+        }
 
         bytes32 lane = _lane(row.signer, state.period, state.node, row.tokenClass);
         uint128 claimed = _claimed[lane];
@@ -83,40 +90,32 @@ abstract contract DirectClaims is HubState {
     function _share(Claim memory state, IParameters.Terms memory terms, bytes32 tokenClass, uint128 amount)
         private
     {
-        (address issuer, uint16 issuerShare) = issuers.revenueAt(tokenClass, state.period);
-        Splits.Split memory parts = Splits.split(amount, terms.protocolShare, terms.burnShare, 0, issuerShare);
+        if (tokenClass != state.tokenClass) _loadIssuer(state, tokenClass);
+        Splits.Split memory parts =
+            Splits.split(amount, terms.protocolShare, terms.burnShare, 0, state.issuerShare);
         state.toNode += parts.node;
         state.toTreasury += parts.treasury;
         state.toBurn += parts.burnt;
-        if (parts.issuer != 0) _addCredit(issuer, parts.issuer);
+        state.toIssuer += parts.issuer;
     }
 
+    /// @dev The next class's issuer, once the last one is paid.
+    function _loadIssuer(Claim memory state, bytes32 tokenClass) private {
+        _payIssuer(state);
+        state.tokenClass = tokenClass;
+        (state.issuer, state.issuerShare) = issuers.revenueAt(tokenClass, state.period);
+    }
+
+    function _payIssuer(Claim memory state) private {
+        if (state.toIssuer == 0) return;
+        _addCredit(state.issuer, state.toIssuer);
+        state.toIssuer = 0;
+    }
+
+    /// @dev An anchor's key is never zero, so no failed recovery equals it.
     function _loadAnchor(Claim memory state, uint32 number) private view {
         if (number == state.anchorNumber) return;
         state.anchorNumber = number;
         state.anchorKey = nodes.keyOf(number);
-    }
-
-    function _voucherIsSigned(Claim memory state, DirectClaimRow calldata row) private view returns (bool) {
-        bytes32 structHash = MessageHashes.hash(
-            ISmartLayerMessages.Voucher(row.signer, state.period, state.node, row.tokenClass, row.cumulative)
-        );
-        bytes32 digest = MessageHashes.digest(state.separator, structHash);
-        return MessageHashes.recoverCompact(digest, row.voucherR, row.voucherVs) == row.signer;
-    }
-
-    function _acknowledgementIsSigned(Claim memory state, DirectClaimRow calldata row)
-        private
-        view
-        returns (bool)
-    {
-        bytes32 structHash = MessageHashes.hash(
-            ISmartLayerMessages.Acknowledgement(
-                row.signer, state.period, state.node, row.tokenClass, row.acknowledged, row.leaseCap
-            )
-        );
-        bytes32 digest = MessageHashes.digest(state.separator, structHash);
-        address signer = MessageHashes.recoverCompact(digest, row.acknowledgementR, row.acknowledgementVs);
-        return signer != address(0) && signer == state.anchorKey;
     }
 }

@@ -70,8 +70,11 @@ abstract contract HubState is IChannelHub, EIP712 {
         issuers = issuers_;
     }
 
+    /// @dev All credits together stay below the token's supply, so none reaches the bit above.
     function _addCredit(address account, uint128 amount) internal {
-        _credits[account] = (_credits[account] + amount) | CREDIT_OPENED;
+        unchecked {
+            _credits[account] = (_credits[account] + amount) | CREDIT_OPENED;
+        }
     }
 
     function _existingChannel(address signer) internal view returns (ChannelState storage channel) {
@@ -90,7 +93,8 @@ abstract contract HubState is IChannelHub, EIP712 {
         }
     }
 
-    function _checkFinal(PotState storage pot, address anchor, uint32 period) internal view {
+    function _finalPot(address anchor, uint32 period) internal view returns (PotState storage pot) {
+        pot = _pots[_nodeNumber(anchor)][period];
         if (pot.status != PotStatus.Committed) revert ChannelHub_PotStatus(anchor, period, pot.status);
         if (block.timestamp < pot.finalAt) revert ChannelHub_NotFinal(anchor, period, pot.finalAt);
     }

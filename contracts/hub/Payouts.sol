@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {IChannelHub} from "../interfaces/IChannelHub.sol";
 import {IServiceToken} from "../interfaces/IServiceToken.sol";
 import {MerkleSum} from "../libraries/MerkleSum.sol";
+import {PayoutLog} from "../libraries/PayoutLog.sol";
 import {HubState} from "./HubState.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
@@ -19,12 +20,15 @@ abstract contract Payouts is HubState {
         Payout[] calldata payouts,
         ProofNode[] calldata siblings
     ) external {
-        PotState storage pot = _provenPot(anchor, period, firstIndex, MerkleSum.leavesOf(payouts), siblings);
+        PotState storage pot = _finalPot(anchor, period);
+        if (!MerkleSum.verify(payouts, firstIndex, pot.leafCount, siblings, pot.root, pot.sum)) {
+            revert ChannelHub_ProofInvalid(anchor, period);
+        }
 
         uint256 paid = _pay(pot, firstIndex, payouts);
         pot.distributed += uint128(paid);
 
-        emit PayoutsDistributed(anchor, period, firstIndex, payouts);
+        PayoutLog.log(anchor, period, firstIndex, payouts);
     }
 
     /// @inheritdoc IChannelHub
@@ -35,9 +39,10 @@ abstract contract Payouts is HubState {
         Payout calldata payout,
         ProofNode[] calldata siblings
     ) external {
-        ProofNode[] memory leaves = new ProofNode[](1);
-        leaves[0] = ProofNode(MerkleSum.payoutLeaf(payout.account, payout.amount), payout.amount);
-        PotState storage pot = _provenPot(anchor, period, index, leaves, siblings);
+        PotState storage pot = _finalPot(anchor, period);
+        if (!MerkleSum.verifyOne(payout, index, pot.leafCount, siblings, pot.root, pot.sum)) {
+            revert ChannelHub_ProofInvalid(anchor, period);
+        }
         uint256 bits = pot.paid[index >> 8];
         uint256 bit = 1 << (index & 0xff);
         if (bits & bit != 0) revert ChannelHub_AlreadyPaid(anchor, period, index);
@@ -84,39 +89,28 @@ abstract contract Payouts is HubState {
     }
 
     /// @dev Credits what was not paid before; the bitmap is read and written once per 256 payouts.
+    /// Sums stay below the pot's, which fits 128 bits.
     function _pay(PotState storage pot, uint256 index, Payout[] calldata payouts)
         private
         returns (uint256 sum)
     {
-        uint256 bits = pot.paid[index >> 8];
-        for (uint256 i; i < payouts.length; ++i) {
-            uint256 bit = 1 << (index & 0xff);
-            if (bits & bit == 0) {
-                Payout calldata payout = payouts[i];
-                _addCredit(payout.account, payout.amount);
-                bits |= bit;
-                sum += payout.amount;
+        unchecked {
+            uint256 bits = pot.paid[index >> 8];
+            for (uint256 i; i < payouts.length; ++i) {
+                uint256 bit = 1 << (index & 0xff);
+                if (bits & bit == 0) {
+                    Payout calldata payout = payouts[i];
+                    uint128 amount = payout.amount;
+                    _addCredit(payout.account, amount);
+                    bits |= bit;
+                    sum += amount;
+                }
+                if (++index & 0xff == 0) {
+                    pot.paid[(index >> 8) - 1] = bits;
+                    bits = pot.paid[index >> 8];
+                }
             }
-            ++index;
-            if (index & 0xff == 0) {
-                pot.paid[(index >> 8) - 1] = bits;
-                bits = pot.paid[index >> 8];
-            }
-        }
-        if (index & 0xff != 0) pot.paid[index >> 8] = bits;
-    }
-
-    function _provenPot(
-        address anchor,
-        uint32 period,
-        uint32 firstIndex,
-        ProofNode[] memory leaves,
-        ProofNode[] calldata siblings
-    ) private view returns (PotState storage pot) {
-        pot = _pots[_nodeNumber(anchor)][period];
-        _checkFinal(pot, anchor, period);
-        if (!MerkleSum.verify(leaves, firstIndex, pot.leafCount, siblings, pot.root, pot.sum)) {
-            revert ChannelHub_ProofInvalid(anchor, period);
+            if (index & 0xff != 0) pot.paid[index >> 8] = bits;
         }
     }
 }

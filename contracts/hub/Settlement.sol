@@ -80,8 +80,7 @@ abstract contract Settlement is HubState {
 
     /// @inheritdoc IChannelHub
     function releaseBond(address anchor, uint32 period) external {
-        PotState storage pot = _pots[_nodeNumber(anchor)][period];
-        _checkFinal(pot, anchor, period);
+        PotState storage pot = _finalPot(anchor, period);
         uint96 bond = pot.bond;
         if (bond == 0 || pot.bondReleased) revert ChannelHub_AmountInvalid(0, 0);
 

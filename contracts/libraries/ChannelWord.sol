@@ -111,7 +111,9 @@ library ChannelWords {
                 }
                 settled |= 1 << age;
             }
-            if (amount > raw & BALANCE_MASK) return (settledWord, IChannelHub.SkipReason.InsufficientBalance);
+            if (amount > raw & BALANCE_MASK) {
+                return (settledWord, IChannelHub.SkipReason.InsufficientBalance);
+            }
             // An anchor's number is not zero, so neither is the word.
             raw = (raw & type(uint192).max) - amount;
             settledWord = ChannelWord.wrap(raw | field << 192 | settled << 224);

@@ -16,6 +16,18 @@ import {IChannelHub} from "../interfaces/IChannelHub.sol";
 /// The three preimages have 37, 49 and 97 bytes, so none can stand for another. As sums are hashed
 /// and added on every step, all leaves that can be proved together never exceed the root's sum.
 library MerkleSum {
+    uint256 private constant SUM_LIMIT = 1 << 128;
+
+    /// @dev A range of one level: where its nodes lie in memory, 64 bytes each (hash, sum), its first
+    /// index, its length, the level's size, siblings used.
+    struct Range {
+        uint256 nodes;
+        uint256 first;
+        uint256 count;
+        uint256 size;
+        uint256 used;
+    }
+
     /// @notice Hash of the leaf that pays `amount` to `account`.
     function payoutLeaf(address account, uint128 amount) internal pure returns (bytes32 leaf) {
         assembly ("memory-safe") {
@@ -36,6 +48,148 @@ library MerkleSum {
     function parent(bytes32 leftHash, uint128 leftSum, bytes32 rightHash, uint128 rightSum)
         internal
         pure
+        returns (bytes32)
+    {
+        return _parent(uint256(leftHash), leftSum, uint256(rightHash), rightSum);
+    }
+
+    /// @notice Whether `payouts` stand at index `first` and on in the tree with `size` leaves and root
+    /// (`root`, `rootSum`). The order of `siblings` is that of {IChannelHub-distribute}.
+    function verify(
+        IChannelHub.Payout[] calldata payouts,
+        uint256 first,
+        uint256 size,
+        IChannelHub.ProofNode[] calldata siblings,
+        bytes32 root,
+        uint128 rootSum
+    ) internal pure returns (bool) {
+        if (payouts.length == 0 || first + payouts.length > size) return false;
+        Range memory range = Range(_leaves(payouts), first, payouts.length, size, 0);
+        return _leads(range, siblings, root, rootSum);
+    }
+
+    /// @notice Whether one payout stands at index `index` of the tree; otherwise as {verify}.
+    function verifyOne(
+        IChannelHub.Payout calldata payout,
+        uint256 index,
+        uint256 size,
+        IChannelHub.ProofNode[] calldata siblings,
+        bytes32 root,
+        uint128 rootSum
+    ) internal pure returns (bool) {
+        if (index >= size) return false;
+        Range memory range = Range(_reserve(1), index, 1, size, 0);
+        _put(range.nodes, uint256(payoutLeaf(payout.account, payout.amount)), payout.amount);
+        return _leads(range, siblings, root, rootSum);
+    }
+
+    function _leads(
+        Range memory range,
+        IChannelHub.ProofNode[] calldata siblings,
+        bytes32 root,
+        uint128 rootSum
+    ) private pure returns (bool) {
+        while (range.size > 1) {
+            if (!_climb(range, siblings)) return false;
+        }
+        (uint256 hash, uint256 sum) = _get(range.nodes);
+        return range.used == siblings.length && hash == uint256(root) && sum == rootSum;
+    }
+
+    /// @dev One level up, in place; false where siblings run out or a sum overflows.
+    function _climb(Range memory range, IChannelHub.ProofNode[] calldata siblings)
+        private
+        pure
+        returns (bool fits)
+    {
+        unchecked {
+            uint256 read = range.nodes;
+            uint256 write = read;
+            uint256 end = read + (range.count << 6);
+            bool carries = range.first + range.count == range.size;
+            fits = true;
+            if (range.first & 1 == 1) {
+                if (range.used == siblings.length) return false;
+                (uint256 hash, uint256 sum) = _get(read);
+                IChannelHub.ProofNode calldata left = siblings[range.used++];
+                fits = _join(write, uint256(left.hash), left.sum, hash, sum);
+                read += 0x40;
+                write += 0x40;
+            }
+            for (; read + 0x40 < end; read += 0x80) {
+                (uint256 leftHash, uint256 leftSum) = _get(read);
+                (uint256 rightHash, uint256 rightSum) = _get(read + 0x40);
+                fits = _join(write, leftHash, leftSum, rightHash, rightSum) && fits;
+                write += 0x40;
+            }
+            if (read < end) {
+                (uint256 hash, uint256 sum) = _get(read);
+                if (carries) {
+                    _put(write, hash, sum);
+                } else {
+                    if (range.used == siblings.length) return false;
+                    IChannelHub.ProofNode calldata right = siblings[range.used++];
+                    fits = _join(write, hash, sum, uint256(right.hash), right.sum) && fits;
+                }
+                write += 0x40;
+            }
+            range.first >>= 1;
+            range.count = (write - range.nodes) >> 6;
+            range.size = (range.size + 1) >> 1;
+        }
+    }
+
+    /// @dev The leaves of `payouts`, one after the other.
+    function _leaves(IChannelHub.Payout[] calldata payouts) private pure returns (uint256 nodes) {
+        unchecked {
+            nodes = _reserve(payouts.length);
+            for (uint256 i; i < payouts.length; ++i) {
+                IChannelHub.Payout calldata payout = payouts[i];
+                uint128 amount = payout.amount;
+                _put(nodes + (i << 6), uint256(payoutLeaf(payout.account, amount)), amount);
+            }
+        }
+    }
+
+    function _reserve(uint256 count) private pure returns (uint256 nodes) {
+        assembly ("memory-safe") {
+            nodes := mload(0x40)
+            mstore(0x40, add(nodes, shl(6, count)))
+        }
+    }
+
+    function _get(uint256 place) private pure returns (uint256 hash, uint256 sum) {
+        assembly ("memory-safe") {
+            hash := mload(place)
+            sum := mload(add(place, 0x20))
+        }
+    }
+
+    function _put(uint256 place, uint256 hash, uint256 sum) private pure {
+        assembly ("memory-safe") {
+            mstore(place, hash)
+            mstore(add(place, 0x20), sum)
+        }
+    }
+
+    /// @dev Write the parent to `place`; false where its sum does not fit 128 bits.
+    function _join(uint256 place, uint256 leftHash, uint256 leftSum, uint256 rightHash, uint256 rightSum)
+        private
+        pure
+        returns (bool)
+    {
+        unchecked {
+            uint256 sum = leftSum + rightSum;
+            _put(place, uint256(_parent(leftHash, leftSum, rightHash, rightSum)), sum);
+            return sum < SUM_LIMIT;
+        }
+    }
+
+    /// @dev Beyond the free memory pointer is scratch for the 97 bytes: each store overwrites the
+    /// half of a sum's word that is not the sum.
+    function _parent(uint256 leftHash, uint256 leftSum, uint256 rightHash, uint256 rightSum)
+        private
+        pure
         returns (bytes32 hash)
     {
         assembly ("memory-safe") {
@@ -46,95 +200,6 @@ library MerkleSum {
             mstore(add(p, 49), rightHash)
             mstore(add(p, 81), shl(128, rightSum))
             hash := keccak256(p, 97)
-        }
-    }
-
-    /// @notice The leaves of payouts, ready for {verify}.
-    function leavesOf(IChannelHub.Payout[] calldata payouts)
-        internal
-        pure
-        returns (IChannelHub.ProofNode[] memory nodes)
-    {
-        nodes = new IChannelHub.ProofNode[](payouts.length);
-        for (uint256 i; i < payouts.length; ++i) {
-            IChannelHub.Payout calldata payout = payouts[i];
-            nodes[i].hash = payoutLeaf(payout.account, payout.amount);
-            nodes[i].sum = payout.amount;
-        }
-    }
-
-    /// @dev A range of one level: its first index, its length, the level's size, siblings used.
-    struct Range {
-        uint256 first;
-        uint256 count;
-        uint256 size;
-        uint256 used;
-    }
-
-    /// @notice Whether `nodes`, which start at index `first` of a tree with `size` leaves, lead with
-    /// `siblings` to (`root`, `rootSum`). The order of siblings is that of
-    /// {IChannelHub-distribute}. Overwrites `nodes`.
-    function verify(
-        IChannelHub.ProofNode[] memory nodes,
-        uint256 first,
-        uint256 size,
-        IChannelHub.ProofNode[] calldata siblings,
-        bytes32 root,
-        uint128 rootSum
-    ) internal pure returns (bool) {
-        Range memory range = Range(first, nodes.length, size, 0);
-        if (range.count == 0 || first + range.count > size) return false;
-        while (range.size > 1) {
-            if (!_climb(nodes, range, siblings)) return false;
-        }
-        return range.used == siblings.length && nodes[0].hash == root && nodes[0].sum == rootSum;
-    }
-
-    /// @dev One level up, in place; false where siblings run out or a sum overflows.
-    function _climb(
-        IChannelHub.ProofNode[] memory nodes,
-        Range memory range,
-        IChannelHub.ProofNode[] calldata siblings
-    ) private pure returns (bool) {
-        uint256 read;
-        uint256 written;
-        if (range.first & 1 == 1) {
-            if (range.used == siblings.length) return false;
-            if (!_join(nodes[0], siblings[range.used++], nodes[0])) return false;
-            (read, written) = (1, 1);
-        }
-        uint256 count = range.count;
-        for (; read + 1 < count; read += 2) {
-            if (!_join(nodes[written++], nodes[read], nodes[read + 1])) return false;
-        }
-        if (read < count) {
-            if (range.first + count == range.size) {
-                IChannelHub.ProofNode memory carried = nodes[read];
-                (nodes[written].hash, nodes[written].sum) = (carried.hash, carried.sum);
-            } else {
-                if (range.used == siblings.length) return false;
-                if (!_join(nodes[written], nodes[read], siblings[range.used++])) return false;
-            }
-            ++written;
-        }
-        range.first >>= 1;
-        range.count = written;
-        range.size = (range.size + 1) >> 1;
-        return true;
-    }
-
-    /// @dev Write the parent of `left` and `right` to `target`, which may be either of them.
-    function _join(
-        IChannelHub.ProofNode memory target,
-        IChannelHub.ProofNode memory left,
-        IChannelHub.ProofNode memory right
-    ) private pure returns (bool) {
-        unchecked {
-            uint128 sum = left.sum + right.sum;
-            if (sum < left.sum) return false;
-            target.hash = parent(left.hash, left.sum, right.hash, right.sum);
-            target.sum = sum;
-            return true;
         }
     }
 }

@@ -73,7 +73,7 @@ contract MessageHashesLens is ISmartLayerMessages {
         bytes32 root,
         uint128 sum
     ) external pure returns (bool) {
-        return MerkleSum.verify(MerkleSum.leavesOf(payouts), firstIndex, leafCount, siblings, root, sum);
+        return MerkleSum.verify(payouts, firstIndex, leafCount, siblings, root, sum);
     }
 
     /// @notice The parts of `gross` under the given shares (basis points).

@@ -43,17 +43,42 @@ contract GasTest is Fixture {
         report("distribute, per payee at 300", month(1, payouts) / ROWS, 8_500);
     }
 
-    function test_claiming_a_lane_directly_costs_at_most_36000() public {
-        uint256 lanes = 20;
+    function test_claiming_lanes_of_many_integrations_directly() public {
+        uint256 lanes = 50;
+        IChannelHub.DirectClaimRow[] memory rows = new IChannelHub.DirectClaimRow[](lanes);
+        for (uint256 i; i < lanes; ++i) {
+            openChannel(0x20000 + i, anchor, 10e18);
+            rows[i] =
+                directClaim(0x20000 + i, ANCHOR_SECRET, node, 0, ticketClass, 1e18 + uint128(i * 1e12), 2e18);
+        }
+        // credits exist, as after any month
+        toDirect(0);
+        openCredits();
+        uint256 used = measure(STRANGER, abi.encodeCall(hub.claimDirect, (node, 0, rows)));
+        report("direct claim, per lane, 50 integrations, one class", used / lanes, 49_000);
+    }
+
+    function test_claiming_lanes_of_one_integration_directly() public {
+        uint256 lanes = 50;
         openChannel(SESSION_SECRET, anchor, 1_000e18);
         IChannelHub.DirectClaimRow[] memory rows = new IChannelHub.DirectClaimRow[](lanes);
         for (uint256 i; i < lanes; ++i) {
             bytes32 tokenClass = keccak256(abi.encode(i));
-            rows[i] = directClaim(SESSION_SECRET, ANCHOR_SECRET, node, 0, tokenClass, 1e18 + uint128(i), 2e18);
+            rows[i] = directClaim(
+                SESSION_SECRET, ANCHOR_SECRET, node, 0, tokenClass, 1e18 + uint128(i * 1e12), 2e18
+            );
         }
         toDirect(0);
+        openCredits();
         uint256 used = measure(STRANGER, abi.encodeCall(hub.claimDirect, (node, 0, rows)));
-        report("direct claim, per lane at 20", used / lanes, 36_000);
+        report("direct claim, per lane, one integration, 50 classes", used / lanes, 48_000);
+    }
+
+    function openCredits() private {
+        openChannel(0x30000, anchor, 10e18);
+        IChannelHub.DirectClaimRow[] memory rows =
+            claimsOf(directClaim(0x30000, ANCHOR_SECRET, node, 0, ticketClass, 1e18, 2e18));
+        hub.claimDirect(node, 0, rows);
     }
 
     function test_opening_and_topping_up_stay_cheap() public {
