@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from node.effects.errors import GuardRefused
-from node.tokenscript.service import http_rule
+from node.tokenscript.service import fits, http_rule
 from settlement.errors import InputError
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -25,7 +25,6 @@ _SHAPE = re.compile(
 )
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NUMERIC_LABEL = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)")
-_RUN = re.compile(r"[A-Za-z0-9._~-]+")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Encoded control characters, dot, slash and backslash: each can change where a path leads.
 _UNSAFE_ESCAPE = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff]|2[EeFf]|5[Cc])")
@@ -128,26 +127,6 @@ def covers(pattern: str, method: str, target: Target) -> bool:
         (rule.scheme, rule.host, rule.port) == (target.scheme, target.host, target.port)
         and fits(rule.path or "/", target.path)
         and fits(rule.query, target.query)
-    )
-
-
-def fits(pattern: str, text: str) -> bool:
-    """Match ``*`` with one or more unreserved characters, in linear time: patterns come from
-    strangers. The leftmost place of each piece will do, since runs cannot hold reserved ones."""
-    first, *rest = pattern.split("*")
-    if not rest:
-        return text == first
-    if not text.startswith(first) or "*" in text:
-        return False
-    position = len(first)
-    for piece in rest[:-1]:
-        found = text.find(piece, position + 1)
-        if found < 0 or not _RUN.fullmatch(text, position, found):
-            return False
-        position = found + len(piece)
-    end = len(text) - len(rest[-1])
-    return (
-        text.endswith(rest[-1]) and _RUN.fullmatch(text, position, max(position, end)) is not None
     )
 
 

@@ -8,6 +8,7 @@ elsewhere: caching cannot change a bill.
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -67,7 +68,7 @@ class Runner:
         except OSError as error:
             raise SandboxBroken(problem="the engine file is missing") from error
         self.engine = Hash(hashlib.sha256(binary).digest())
-        self._host = Host(binary, pure, config or HostConfig())
+        self.host = Host(binary, pure, config or HostConfig())
         self._loaded: OrderedDict[bytes, Loaded] = OrderedDict()
         self._size = 0
 
@@ -86,12 +87,34 @@ class Runner:
             return RunResult(status=Status.TOO_BIG, error="the input passes 256 KiB")
         if len(request.entry) > MAX_ENTRY_CHARACTERS:
             return RunResult(status=Status.TOO_BIG, error="the entry's name passes 64 characters")
-        text = request_text(entry=request.entry, mode=request.mode, seed=request.seed, parts=parts)
-        with self._host.instance() as instance:
-            self._restore(instance, loaded)
-            return self._perform(
-                instance, text, mode=request.mode, now=request.now, gas_limit=request.gas_limit
-            )
+        with self._started(loaded) as instance:
+            return self._answered(instance, request)
+
+    @contextmanager
+    def started(self, request: RunRequest) -> Iterator[Instance]:
+        """An instance that stands after it has run a request, to be looked at."""
+        with self._started(self._load(request)) as instance:
+            self._answered(instance, request)
+            yield instance
+
+    @contextmanager
+    def _started(self, loaded: Loaded) -> Iterator[Instance]:
+        with self.host.instance() as instance:
+            if loaded.pages > instance.pages:
+                instance.grow(loaded.pages)
+            instance.restore(loaded.changes, loaded.hot)
+            yield instance
+
+    def _answered(self, instance: Instance, request: RunRequest) -> RunResult:
+        text = request_text(
+            entry=request.entry,
+            mode=request.mode,
+            seed=request.seed,
+            parts=(request.state, request.event, request.context),
+        )
+        return self._perform(
+            instance, text, mode=request.mode, now=request.now, gas_limit=request.gas_limit
+        )
 
     # -- loading ---------------------------------------------------------------------------------
 
@@ -111,7 +134,7 @@ class Runner:
     def _fresh(self, script: bytes) -> Loaded:
         """Evaluate the module, keep the memory, then ask for its exports in LOAD mode."""
         limit = Mode.LOAD.gas_limit
-        with self._host.instance() as instance:
+        with self.host.instance() as instance:
             self._write_input(instance, script)
             try:
                 instance.run(_LOAD, len(script), 0, limit)
@@ -119,7 +142,7 @@ class Runner:
                 return Loaded(result=_stopped(instance, stopped, limit))
             spent = limit - instance.constant("gas")
             self._write_input(instance, bytes(len(script)))
-            changes = tuple(_changes(self._host.blank, instance.memory()))
+            changes = tuple(_changes(self.host.blank, instance.memory()))
             text = request_text(
                 entry="", mode=Mode.LOAD, seed=bytes(32), parts=(b"{}", b"null", b"{}")
             )
@@ -128,7 +151,7 @@ class Runner:
             )
             if result.status is not Status.OK:
                 return Loaded(result=result)
-            hot = tuple(_hot(self._host.blank, instance.memory()))
+            hot = tuple(_hot(self.host.blank, instance.memory()))
             return Loaded(result=result, changes=changes, hot=hot)
 
     def _as_load(self, loaded: Loaded, gas_limit: int) -> RunResult:
@@ -139,15 +162,10 @@ class Runner:
             )
         return loaded.result
 
-    def _restore(self, instance: Instance, loaded: Loaded) -> None:
-        if loaded.pages > instance.pages:
-            instance.grow(loaded.pages)
-        instance.restore(loaded.changes, loaded.hot)
-
     # -- running ---------------------------------------------------------------------------------
 
     def _write_input(self, instance: Instance, data: bytes) -> None:
-        instance.write(self._host.input_address, data + b"\0")
+        instance.write(self.host.input_address, data + b"\0")
 
     def _perform(
         self,

@@ -13,6 +13,7 @@ from settlement.errors import InputError
 from settlement.types import Address, Hash
 
 _HOST = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_RUN = re.compile(r"[A-Za-z0-9._~\-]+")
 _PATH = re.compile(r"/[A-Za-z0-9._~\-/*]*")
 _QUERY = re.compile(r"[A-Za-z0-9._~\-=&*]*")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -98,8 +99,8 @@ class HttpRule:
             return False
         return (
             (scheme, host, port, method) == (self.scheme, self.host, self.port, self.method)
-            and _fits(self.path, path)
-            and _fits(self.query, query)
+            and fits(self.path, path)
+            and fits(self.query, query)
         )
 
 
@@ -203,6 +204,21 @@ def split_url(url: str) -> tuple[str, str, int, str, str]:
     return parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], parts.path, parts.query
 
 
-def _fits(pattern: str, text: str) -> bool:
-    pieces = [re.escape(piece) for piece in pattern.split("*")]
-    return "*" not in text and re.fullmatch(r"[A-Za-z0-9._~\-]+".join(pieces), text) is not None
+def fits(pattern: str, text: str) -> bool:
+    """Match ``*`` with one or more unreserved characters, in linear time: patterns come from
+    strangers. The leftmost place of each piece will do, since runs cannot hold reserved ones."""
+    first, *rest = pattern.split("*")
+    if not rest:
+        return text == first
+    if not text.startswith(first) or "*" in text:
+        return False
+    position = len(first)
+    for piece in rest[:-1]:
+        found = text.find(piece, position + 1)
+        if found < 0 or not _RUN.fullmatch(text, position, found):
+            return False
+        position = found + len(piece)
+    end = len(text) - len(rest[-1])
+    return (
+        text.endswith(rest[-1]) and _RUN.fullmatch(text, position, max(position, end)) is not None
+    )

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from node.effects.errors import GuardRefused, ScriptSchemeUnsupported
 from node.effects.exchange import Exchanger
-from node.effects.guard import check_url, closed_address, fits
+from node.effects.guard import check_url, closed_address
 from node.effects.outgoing import GuardedHttp
 from node.effects.scripts import HttpScripts
 from node.net.deadlines import Limits, serve
 from node.ports.http import HttpCall, HttpOutcome, HttpOutcomeKind
+from node.tokenscript.service import fits
 from settlement.ports.clock import VirtualClock
 from settlement.types import Hash
 
