@@ -305,10 +305,15 @@ class Collector:
             try:
                 await self._acknowledged(key)
             except SmartLayerError as error:
-                # The lane stays on the list while a retry can help; exposure bounds the rest.
+                # Refused or unreachable, the anchor is asked until the grace is over: it may have
+                # seen less of the chain than we have. The exposure limit bounds what is at risk.
                 self._log.warning("acknowledgement_failed", lane=key, error=str(error))
-                if not error.retryable:
+                if await self._is_too_late(key):
                     self._unacknowledged.discard(key)
+
+    async def _is_too_late(self, key: str) -> bool:
+        windows = await self._calendar.windows(int(key.split("/")[1]))
+        return await self._calendar.seconds() >= windows.settle_from
 
     async def _acknowledged(self, key: str) -> None:
         state = await self._engine.state(LANE, key)

@@ -249,6 +249,29 @@ async def test_while_the_anchor_is_away_service_stops_at_the_limit_and_then_resu
         await world.pay(11 * COIN, COIN, "one too many")
 
 
+async def test_an_anchor_that_refuses_is_asked_until_the_grace_is_over() -> None:
+    world = World()
+    await world.open_channel()
+    behind = ChannelDirectory(Engine(MemoryStore(), world.clock))
+    world.anchor._directory, informed = behind, world.anchor._directory
+    async with running(world):
+        await world.pay(COIN, COIN, "before the anchor knows the channel")
+        await world.clock.advance_ms(10_000)
+        asked = world.acknowledgements.requests
+        assert asked > 2
+        world.anchor._directory = informed
+        await world.clock.advance_ms(3_000)
+        assert (await world.collector.lane(voucher(0).message)).acknowledged == COIN
+
+        await world.pay(2 * COIN, COIN, "and then it forgets it")
+        world.anchor._directory = behind
+        await world.happens(seconds=32 * DAY)
+        await world.clock.advance_ms(10_000)
+        asked = world.acknowledgements.requests
+        await world.clock.advance_ms(10_000)
+        assert world.acknowledgements.requests == asked
+
+
 async def test_a_restarted_node_asks_for_what_is_still_unacknowledged() -> None:
     world = World()
     await world.open_channel()
