@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from node.core.canonical import from_bytes, hash_of, object_from_bytes, to_bytes
 from node.core.state import ProofStep, leaf, prove, state_root, verify
 from node.errors import NotCanonical, ProofInvalid
