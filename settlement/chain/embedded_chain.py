@@ -6,6 +6,7 @@ same second, as on anvil, so that many transactions do not drag the chain's cloc
 """
 
 import secrets
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,10 @@ from eth_utils.exceptions import ValidationError as EvmValidationError
 
 from settlement.errors import ChainError
 from settlement.types import Address, Hash
+
+# py-evm's curve library sets the interpreter's recursion limit to 100,000 when it is imported; at
+# that depth nested JSON overflows the C stack and the process dies. 1,024 calls need a tenth of it.
+sys.setrecursionlimit(10_240)
 
 BLOCK_GAS = 60_000_000
 LARGEST_GAS = 1 << 24

@@ -1,7 +1,10 @@
 """The tree keeps to its own rules: sizes, names, and nothing that holds on one machine only."""
 
+import importlib
+import json
 import re
 import subprocess
+import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -69,6 +72,13 @@ def test_no_tracked_file_names_a_package_registry() -> None:
 def test_only_the_ci_script_knows_the_folder_beside_the_tree() -> None:
     outside = re.compile(r"\.\./" + "shared")
     assert [line for line in found(outside) if not line.startswith(str(CORPUS_BRIDGE))] == []
+
+
+def test_deeply_nested_json_is_an_error_in_every_process_of_ours() -> None:
+    importlib.import_module("settlement.chain.embedded_chain")
+    assert sys.getrecursionlimit() <= 12_000, "a library has raised it: the C stack would overflow"
+    with pytest.raises(RecursionError):
+        json.loads("[" * 200_000)
 
 
 def test_every_python_file_fits_in_a_head() -> None:
