@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 LONGEST_FILE = 500
 VAGUE = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc"}
 CORPUS_BRIDGE = Path(".ci/run")
+ATTACKS = Path("tests/hostile")
 
 # Written in pieces, so that this file is not its own finding.
 ROOT_FOLDERS = "|".join(["ho" + "me", "ro" + "ot", "Us" + "ers", "wo" + "rk", "tm" + "p"])
@@ -57,7 +58,8 @@ def test_the_package_called_node_is_ours() -> None:
 
 
 def test_no_tracked_file_names_a_path_of_one_machine() -> None:
-    assert found(MACHINE_PATHS) == []
+    # What an attacker would try to reach is no path that we rely on.
+    assert [line for line in found(MACHINE_PATHS) if not line.startswith(str(ATTACKS))] == []
 
 
 @pytest.mark.parametrize("path", ["/ho" + "me/ann/x", "see /tm" + "p/run.log", '"/wo' + 'rk/main"'])
