@@ -62,7 +62,7 @@ def test_the_advice_of_every_error_is_a_sentence_that_its_fields_fill() -> None:
     for error in errors():
         asked = {name for _, name, _, _ in string.Formatter().parse(error.fix) if name is not None}
         held = {field.name for field in dataclasses.fields(error)}
-        if not asked <= held or not error.fix.endswith("."):
+        if not asked <= held or not error.fix.endswith((".", "}")):
             wrong.append(f"{named(error)}: {error.fix!r} of {sorted(held)}")
     assert wrong == []
 

@@ -1,8 +1,8 @@
 """Run the hostile scripts on several runtimes and count the differences, which must be none.
 
     python tools/engine/compare.py                     machine code against the interpreter
-    pip install --no-deps --target /tmp/w45 wasmtime==45.0.0
-    python tools/engine/compare.py --other /tmp/w45    and against that version of wasmtime
+    pip install --no-deps --target .build/w45 wasmtime==45.0.0
+    python tools/engine/compare.py --other .build/w45    and against that version of wasmtime
 
 Compared are status, gas, pages and output hash of every script.
 """
