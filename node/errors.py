@@ -306,7 +306,7 @@ class FilterInvalid(TokenScriptError):
 class ScriptHashWrong(TokenScriptError):
     """The file behind the published URI is not the published one."""
 
-    code: ClassVar[str] = "SL-4020"
+    code: ClassVar[str] = "SL-4023"
     title: ClassVar[str] = "The token script is not the one on chain"
     fix: ClassVar[str] = "Put the file with hash {expected} back at {uri}, or publish the new hash."
 
