@@ -141,7 +141,9 @@ def devnet(
 
     configure_logging("warning")
     held = asyncio.run(
-        run_devnet(folder=output, reads=reads, keep=keep, as_json=as_json, embedded=embedded)
+        run_devnet(
+            folder=output.resolve(), reads=reads, keep=keep, as_json=as_json, embedded=embedded
+        )
     )
     raise typer.Exit(0 if held else 1)
 
