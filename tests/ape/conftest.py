@@ -1,0 +1,81 @@
+"""A whole deployment through ape, made from what `ape compile` compiled."""
+
+from typing import Any
+
+import pytest
+from ape_cast import (
+    ANCHOR,
+    PERIOD,
+    SCRIPT_HASH,
+    SERVICE,
+    TOKEN,
+    Actors,
+    Deployment,
+    address_of,
+    signing_key,
+    terms,
+)
+
+from settlement.protocol.messages import KeyProof
+from settlement.protocol.typed_data import Domain
+
+
+@pytest.fixture
+def actors(accounts: Any) -> Actors:
+    """Eleven funded accounts."""
+    return Actors(*(accounts[i] for i in range(11)))
+
+
+@pytest.fixture
+def deployed(project: Any, chain: Any, actors: Actors) -> Deployment:
+    """Everything deployed and wired, tokens handed out, one anchor, one node, one ticket class."""
+    owner = actors.owner
+    stake = project.StakeToken.deploy(owner, 10**8 * TOKEN, sender=owner)
+    service = project.ServiceToken.deploy(owner, owner, 10**9 * TOKEN, 300, sender=owner)
+    parameters = project.Parameters.deploy(
+        owner, chain.pending_timestamp - 1, PERIOD, terms(actors), sender=owner
+    )
+    nodes = project.NodeRegistry.deploy(owner, stake, parameters, sender=owner)
+    issuers = project.IssuerRegistry.deploy(parameters, sender=owner)
+    rent = project.RentVault.deploy(service, parameters, issuers, sender=owner)
+    hub = project.ChannelHub.deploy(service, parameters, nodes, issuers, sender=owner)
+    nodes.setHub(hub, sender=owner)
+    ticket = project.SmartTicket.deploy(actors.airline, sender=actors.airline)
+    domain = Domain.of(chain.chain_id, address_of(hub))
+
+    stake.transfer(actors.operator, 100_000 * TOKEN, sender=owner)
+    stake.approve(nodes, 100_000 * TOKEN, sender=actors.operator)
+    for account, spender in ((actors.payer, hub), (actors.airline, rent)):
+        service.transfer(account, 1_000 * TOKEN, sender=owner)
+        service.approve(spender, 1_000 * TOKEN, sender=account)
+    for key, payout, roles, amount in (
+        (actors.anchor, actors.anchor_payout, ANCHOR, 10_000),
+        (actors.node, actors.node_payout, SERVICE, 1_000),
+    ):
+        consent = KeyProof(operator=address_of(actors.operator), key=address_of(key))
+        proof = signing_key(key).sign(domain, consent)
+        nodes.register(
+            key,
+            payout,
+            roles,
+            "http://api",
+            "ws://link",
+            amount * TOKEN,
+            proof,
+            sender=actors.operator,
+        )
+    issuers.registerClass(
+        ticket, actors.issuer_payout, 1_000, "ipfs://ticket", SCRIPT_HASH, sender=actors.airline
+    )
+    return Deployment(
+        stake,
+        service,
+        parameters,
+        nodes,
+        issuers,
+        rent,
+        hub,
+        ticket,
+        bytes(issuers.classIdOf(ticket)),
+        domain,
+    )
