@@ -2,14 +2,17 @@
 
 The one place where "persist, then act" is written. A step is answered only after its commit is
 durable; steps of one machine follow each other without waiting for the disk, so a store that
-groups commits pays one sync for many steps. If a commit fails, the state in memory is dropped and
-every step that was built on it fails with it.
+groups commits pays one sync for many steps. If a commit fails, the state in memory is dropped,
+every step that was built on it conflicts, and the next step waits until all of those have landed.
+
+This holds for one engine per store. Engines of several processes over one store would need the
+store to compare what a step was built on, not only its revision.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
@@ -64,6 +67,14 @@ Performer = Callable[[Effect], Awaitable[None]]
 error to give up (the effect then goes to the log ``outbox/failed``). Must be idempotent by id."""
 
 
+@dataclass(slots=True)
+class _Flight:
+    """Commits of one machine that the store has not answered yet."""
+
+    commits: set[asyncio.Task[None]] = field(default_factory=set)
+    landed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Engine:
     """Steps machines over a store. One per process; share it between services."""
 
@@ -72,6 +83,7 @@ class Engine:
         self.clock = clock
         self._held: OrderedDict[tuple[str, str], tuple[int, Any]] = OrderedDict()
         self._loading: dict[tuple[str, str], asyncio.Lock] = {}
+        self._flights: dict[tuple[str, str], _Flight] = {}
         self.outbox_grew = asyncio.Event()
 
     async def state(self, machine: Machine[S, E, F], key: str) -> S:
@@ -83,7 +95,8 @@ class Engine:
         """Step a machine and return once the transition is durable.
 
         Raises whatever typed error the step refuses the event with, StoreFailed if the commit
-        did not reach the disk, RevisionConflict if other workers kept winning.
+        did not reach the disk, RevisionConflict if other workers kept winning, or if a record's
+        log position is taken (its ``kind`` is then the stream).
         """
         for _ in range(CONFLICT_RETRIES):
             revision, state = await self._load(machine, key)
@@ -91,36 +104,57 @@ class Engine:
             batch = self._batch(machine, key, revision + 1, transition)
             self._hold(machine.kind, key, revision + 1, transition.state)
             try:
-                await self.store.commit(batch)
-            except RevisionConflict:
-                self._held.pop((machine.kind, key), None)
+                await asyncio.shield(self._commit((machine.kind, key), batch))
+            except RevisionConflict as conflict:
+                if (conflict.kind, conflict.key) != (machine.kind, key):
+                    raise  # a log position is taken: no repetition of the step can help
                 continue
-            except BaseException:
-                self._held.pop((machine.kind, key), None)
-                raise
             if batch.outbox:
                 self.outbox_grew.set()
             return transition
         raise RevisionConflict(kind=machine.kind, key=key)
 
+    def _commit(self, name: tuple[str, str], batch: Batch) -> asyncio.Task[None]:
+        """Start a commit; it lands whether or not its caller is still waiting for it."""
+        flight = self._flights.setdefault(name, _Flight())
+        commit = asyncio.create_task(self.store.commit(batch))
+        flight.commits.add(commit)
+
+        def landed(done: asyncio.Task[None]) -> None:
+            flight.commits.discard(done)
+            if done.cancelled() or done.exception() is not None:
+                self._held.pop(name, None)
+            if not flight.commits:
+                self._flights.pop(name, None)
+                flight.landed.set()
+
+        commit.add_done_callback(landed)
+        return commit
+
     async def _load(self, machine: Machine[S, E, F], key: str) -> tuple[int, S]:
         name = (machine.kind, key)
-        if (held := self._held.get(name)) is not None:
-            self._held.move_to_end(name)
-            return held
-        async with self._loading.setdefault(name, asyncio.Lock()):
-            if (held := self._held.get(name)) is None:
-                row = await self.store.load(machine.kind, key)
-                if row is None:
-                    held = (0, machine.initial(key))
-                else:
-                    held = (
-                        row.revision,
-                        msgspec.json.decode(row.state, type=machine.state_type),
-                    )
-                self._hold(machine.kind, key, *held)
-        self._loading.pop(name, None)
+        while (held := self._held.get(name)) is None:
+            if (flight := self._flights.get(name)) is not None:
+                # Steps built on a commit that failed are still on their way to the store. A new
+                # branch must not begin before all of them have landed: their revisions would
+                # fit it, and one of them could be taken for its next step.
+                await flight.landed.wait()
+                continue
+            async with self._loading.setdefault(name, asyncio.Lock()):
+                if name in self._held or name in self._flights:
+                    continue
+                revision, state = await self._stored(machine, key)
+                if name not in self._held and name not in self._flights:
+                    self._hold(machine.kind, key, revision, state)
+            self._loading.pop(name, None)
+        self._held.move_to_end(name)
         return held
+
+    async def _stored(self, machine: Machine[S, E, F], key: str) -> tuple[int, S]:
+        row = await self.store.load(machine.kind, key)
+        if row is None:
+            return 0, machine.initial(key)
+        return row.revision, msgspec.json.decode(row.state, type=machine.state_type)
 
     def _hold(self, kind: str, key: str, revision: int, state: object) -> None:
         self._held[(kind, key)] = (revision, state)
@@ -176,6 +210,7 @@ class Outbox:
         self._first_retry_ms = first_retry_ms
         self._longest_retry_ms = longest_retry_ms
         self._under_way: set[Hash] = set()
+        self._failing = asyncio.Lock()
         self._log = structlog.get_logger("outbox")
 
     async def run(self) -> None:
@@ -248,7 +283,8 @@ class Outbox:
     async def _give_up(self, entry: OutboxEntry, error: SmartLayerError) -> None:
         store = self._engine.store
         body = FailedEffect(kind=entry.kind, key=entry.key, body=entry.body, error=str(error))
-        position = await store.log_length(FAILED_EFFECTS)
-        record = Record(stream=FAILED_EFFECTS, position=position, body=body)
-        await store.commit(Batch(records=(log_record(record),)))
+        async with self._failing:  # one at a time: each takes the log's next position
+            position = await store.log_length(FAILED_EFFECTS)
+            record = Record(stream=FAILED_EFFECTS, position=position, body=body)
+            await store.commit(Batch(records=(log_record(record),)))
         await store.done(entry.id)

@@ -1,6 +1,7 @@
 """The engine and the outbox: persist, then act; over the in-memory store and a virtual clock."""
 
 import asyncio
+import random
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ import pytest
 from settlement.core.machine import Machine, Record, Transition, effect_id
 from settlement.errors import OurError, PeerError, StoreFailed
 from settlement.ports.clock import VirtualClock
-from settlement.ports.store import Batch, MemoryStore, RevisionConflict
+from settlement.ports.store import Batch, MachineRow, MemoryStore, RevisionConflict
 from settlement.services.engine import FAILED_EFFECTS, Effect, Engine, FailedEffect, Outbox
 from settlement.types import Hash, Uint128
 
@@ -183,6 +184,22 @@ async def test_a_failure_that_no_retry_helps_goes_to_the_log_of_failures() -> No
     assert (failed.kind, failed.key) == ("SendGreeting", "a")
 
 
+async def test_effects_that_fail_for_good_at_the_same_moment_are_all_logged() -> None:
+    store, sink, clock = GroupStore(random.Random(0)), Sink(), VirtualClock()
+    writing = asyncio.create_task(store.write_groups())
+    engine, outbox = process(store, sink, clock)
+    for number in range(1, 6):
+        await engine.apply(COUNTER, str(number), ActionAdd(amount=number))
+    sink.failures = [NobodyHome() for _ in range(5)]
+    running = asyncio.create_task(outbox.run())
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert len(await store.read_log(FAILED_EFFECTS, 0, 10)) == 5
+    assert store.outbox == {}
+    for task in (running, writing):
+        task.cancel()
+
+
 async def test_steps_of_one_machine_follow_each_other_without_losing_any() -> None:
     store = MemoryStore()
     engine = Engine(store, VirtualClock())
@@ -258,3 +275,104 @@ async def test_the_running_outbox_performs_what_is_committed_without_being_asked
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    names: tuple[str, ...] = ()
+
+
+def write_once(state: Ledger, name: str, _now_ms: int) -> Transition[Ledger, None]:
+    record = Record(stream=f"once/{name}", position=0, body=Line(total=len(state.names)))
+    return Transition(state=Ledger(names=(*state.names, name)), records=(record,))
+
+
+LEDGER: Machine[Ledger, str, None] = Machine(
+    kind="ledger",
+    state_type=Ledger,
+    effect_types=(),
+    initial=lambda _key: Ledger(),
+    step=write_once,
+)
+
+
+class GroupStore(MemoryStore):
+    """Commits in groups, as a writer thread does: an answer comes some turns of the loop after
+    its commit, and loads take some turns too."""
+
+    def __init__(self, dice: random.Random) -> None:
+        super().__init__()
+        self.dice = dice
+        self.waiting: list[tuple[Batch, asyncio.Future[None]]] = []
+
+    async def commit(self, batch: Batch) -> None:
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append((batch, answer))
+        await answer
+
+    async def load(self, kind: str, key: str) -> MachineRow | None:
+        row = await super().load(kind, key)
+        for _ in range(self.dice.randrange(4)):
+            await asyncio.sleep(0)
+        return row
+
+    async def write_groups(self) -> None:
+        while True:
+            group, self.waiting = self.waiting, []
+            answers = []
+            for batch, answer in group:
+                try:
+                    await super().commit(batch)
+                except RevisionConflict as conflict:
+                    answers.append((answer, conflict))
+                else:
+                    answers.append((answer, None))
+            for _ in range(self.dice.randrange(6)):
+                await asyncio.sleep(0)
+            for answer, failure in answers:
+                if failure is None:
+                    answer.set_result(None)
+                else:
+                    answer.set_exception(failure)
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_failed_commits_among_many_never_let_a_later_step_skip_one(seed: int) -> None:
+    dice = random.Random(seed)
+    store = GroupStore(dice)
+    engine = Engine(store, VirtualClock())
+    writing = asyncio.create_task(store.write_groups())
+    written: list[str] = []
+
+    async def one(name: str) -> None:
+        for _ in range(dice.randrange(40)):
+            await asyncio.sleep(0)
+        try:
+            await engine.apply(LEDGER, "a", name)
+        except RevisionConflict:
+            return
+        written.append(name)
+
+    await asyncio.gather(*(one(f"name {dice.randrange(60)}") for _ in range(150)))
+    writing.cancel()
+    row = await MemoryStore.load(store, "ledger", "a")
+    assert row is not None
+    durable = msgspec.json.decode(row.state, type=Ledger)
+    assert sorted(durable.names) == sorted(written)
+    assert len(set(written)) == len(written)
+
+
+async def test_a_step_whose_caller_has_gone_is_still_built_upon() -> None:
+    store = SlowStore()
+    engine = Engine(store, VirtualClock())
+    gone = asyncio.create_task(engine.apply(COUNTER, "a", ActionAdd(amount=100)))
+    await asyncio.sleep(0)
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    later = asyncio.create_task(engine.apply(COUNTER, "a", ActionAdd(amount=1)))
+    await asyncio.sleep(0)
+    store.gate.set()
+    assert (await later).state.total == 101
+    assert (await Engine(store, VirtualClock()).state(COUNTER, "a")).total == 101
