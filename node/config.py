@@ -66,10 +66,12 @@ class NodeConfig(BaseSettings):
     read_price: int = Field(default=SERVICE_TOKEN // 1_000, ge=0, description="Price of one read.")
     update_price: int = Field(default=SERVICE_TOKEN // 100, ge=0, description="Price of an update.")
     exposure_limit: int = Field(
-        default=SERVICE_TOKEN, ge=0, description="What may be served beyond a lane's lease."
+        default=SERVICE_TOKEN // 10, ge=0, description="What may be served beyond a lane's lease."
     )
     lease_step: int = Field(
-        default=5 * SERVICE_TOKEN, gt=0, description="How far an anchor leases ahead of a voucher."
+        default=SERVICE_TOKEN // 20,
+        gt=0,
+        description="How far an anchor leases ahead of a voucher.",
     )
 
     election_window_ms: int = Field(default=10_000, ge=2_000, description="Length of a lease.")

@@ -80,7 +80,7 @@ def _cards(report: StoryReport) -> str:
 
 
 def _network(report: StoryReport) -> str:
-    width, height, middle = 1000, 460, 230
+    width, height, middle = 1000, 500, 235
     places: dict[str, tuple[float, float]] = {}
     for role, left, radius in (("anchor", 330, 105), ("service", 330, 195)):
         group = [node for node in report.nodes if node.role == role]
@@ -156,27 +156,25 @@ def _flow(report: StoryReport) -> str:
     """A flow from the deposit to the statement and on to payouts; widths are amounts."""
     unspent = report.deposit - report.statement
     paid = [payout for payout in report.payouts if payout.computed > 0]
-    height, top = 60 + 56 * (len(paid) + 1), 30
-    usable = height - 2 * top
+    top, gap = 30, 24
+    height = max(420, 2 * top + 58 * len(paid))
+    scale = (height - 2 * top - gap) / max(1, report.deposit)
+    spent, rest = report.statement * scale, unspent * scale
+    below = top + spent + gap
     parts = [f"<svg viewBox='0 0 1000 {height}' role=img aria-label='Flow of money'>"]
-    parts.append(_block(20, top, usable, "deposit", tokens_text(report.deposit), "soft"))
-    gap = 22
-    total = max(1, report.statement)
-    heights = [max(6.0, (usable - 80 - gap * len(paid)) * p.computed / total) for p in paid]
-    spent = sum(heights)
-    rest = 46.0
-    parts.append(_band(160, top, spent, 420, top, spent, "hot"))
-    parts.append(_band(160, top + usable - rest, rest, 420, top + usable - rest, rest, "line"))
-    parts.append(_block(420, top, spent, "settled", tokens_text(report.statement), "hot"))
-    label = "stays in the channel"
-    parts.append(_block(420, top + usable - rest, rest, label, tokens_text(unspent), "line"))
+    parts.append(_band(34, top, spent, 380, top, spent, "hot"))
+    parts.append(_band(34, top + spent, rest, 380, below, rest, "soft"))
+    parts.append(_block(20, top, spent + rest, "deposit", tokens_text(report.deposit), "soft"))
+    parts.append(_block(380, below, rest, "stays in the channel", tokens_text(unspent), "soft"))
     source, target = float(top), float(top)
-    for payout, tall in zip(paid, heights, strict=True):
+    for payout in paid:
+        tall = payout.computed * scale
         colour = _ROLE_COLOUR.get(payout.role, "soft")
-        parts.append(_band(560, source, tall, 760, target, tall, colour))
+        parts.append(_band(394, source, tall, 740, target, tall, colour))
         shown = f"{payout.role} {tokens_text(payout.computed)}"
-        parts.append(_block(760, target, tall, payout.name, shown, colour))
-        source, target = source + tall, target + max(tall, 34) + gap
+        parts.append(_block(740, target, max(tall, 2), payout.name, shown, colour))
+        source, target = source + tall, target + max(tall, 34) + gap / 2
+    parts.append(_block(380, top, spent, "settled", tokens_text(report.statement), "hot"))
     return "".join(parts) + "</svg>"
 
 

@@ -24,8 +24,8 @@ from settlement.services.clock import SystemClock
 from settlement.store.sqlite import SqliteStore
 from settlement.types import Address, Hash, TokenId
 
-DEPOSIT = 20 * 10**18
-PURSE = 100 * 10**18
+DEPOSIT = 10**18
+PURSE = 10 * 10**18
 CONCURRENT = 16
 GRANTED_MS = 86_400_000
 
@@ -125,7 +125,7 @@ async def open_rental(net: Devnet, nodes: Sequence[DevNode]) -> AsyncIterator[Re
             domain=net.deployment.domain,
             store=store,
             clock=clock,
-            budgets=Budgets(per_call=DEPOSIT // 100, per_day=DEPOSIT),
+            budgets=Budgets(per_call=DEPOSIT // 20, per_day=DEPOSIT),
         )
         reader = TokenReader(
             session=net.session,
