@@ -16,7 +16,8 @@ from typing import Final
 from node.sandbox.errors import SandboxBroken
 
 _DATA_BYTES: Final = 512 * 1024 * 1024
-_ADDRESS_BYTES: Final = 2 * 1024 * 1024 * 1024
+_ADDRESS_BYTES: Final = 16 * 1024 * 1024 * 1024
+"""The engine sets 4 GiB of addresses aside for each memory."""
 _OPEN_FILES: Final = 64
 
 _SET_PARENT_DEATH_SIGNAL: Final = 1

@@ -22,7 +22,7 @@ from node.ports.sandbox import (
     Status,
 )
 from node.sandbox.errors import SandboxBroken
-from node.sandbox.host import PAGE_BYTES, Host, HostConfig, Instance, Stopped
+from node.sandbox.host import CHUNK_BYTES, PAGE_BYTES, Host, HostConfig, Instance, Stopped
 from node.sandbox.outcome import outcome, request_text
 from node.sandbox.pure import pure
 from settlement.types import Hash
@@ -33,9 +33,8 @@ MAX_DEPTH: Final = 1024 * 1024
 """The engine's own limit; here only to tell why it stopped."""
 
 _LOAD, _PERFORM = 0, 1
-_CHUNK: Final = 4096
 _KEPT_BYTES: Final = 64 * 1024 * 1024
-_NEAR: Final = 4 * _CHUNK
+_NEAR: Final = 4 * CHUNK_BYTES
 _HOT_BYTES: Final = 1024 * 1024
 
 
@@ -45,18 +44,13 @@ class Loaded:
 
     result: RunResult
     changes: tuple[tuple[int, bytes], ...] = ()
+    pages: int = 0
     hot: tuple[tuple[int, int], ...] = ()
     """Parts of memory that a run is likely to write, for this machine's speed alone."""
 
     @property
-    def pages(self) -> int:
-        """How large the memory must be to take the changes."""
-        start, data = self.changes[-1]
-        return -(-(start + len(data)) // PAGE_BYTES)
-
-    @property
     def size(self) -> int:
-        return sum(len(data) for _, data in self.changes) + _CHUNK
+        return sum(len(data) for _, data in self.changes) + CHUNK_BYTES
 
 
 class Runner:
@@ -142,7 +136,7 @@ class Runner:
                 return Loaded(result=_stopped(instance, stopped, limit))
             spent = limit - instance.constant("gas")
             self._write_input(instance, bytes(len(script)))
-            changes = tuple(_changes(self.host.blank, instance.memory()))
+            changes, pages = tuple(_changes(self.host, instance)), instance.pages
             text = request_text(
                 entry="", mode=Mode.LOAD, seed=bytes(32), parts=(b"{}", b"null", b"{}")
             )
@@ -151,8 +145,8 @@ class Runner:
             )
             if result.status is not Status.OK:
                 return Loaded(result=result)
-            hot = tuple(_hot(self.host.blank, instance.memory()))
-            return Loaded(result=result, changes=changes, hot=hot)
+            hot = tuple(_hot(self.host, instance))
+            return Loaded(result=result, changes=changes, pages=pages, hot=hot)
 
     def _as_load(self, loaded: Loaded, gas_limit: int) -> RunResult:
         """Load gas is a constant of the script; a lower limit than it is not enough."""
@@ -221,10 +215,10 @@ def _stopped(instance: Instance, stopped: Stopped, gas_limit: int) -> RunResult:
     )
 
 
-def _hot(before: bytes, after: bytes) -> Iterator[tuple[int, int]]:
+def _hot(host: Host, instance: Instance) -> Iterator[tuple[int, int]]:
     """Where memory was written, as few (start, length) as pay; nearby parts are one."""
     start = end = -1
-    for at, data in _changes(before, after):
+    for at, data in _changes(host, instance):
         if start >= 0 and at - end <= _NEAR:
             end = at + len(data)
             continue
@@ -235,16 +229,25 @@ def _hot(before: bytes, after: bytes) -> Iterator[tuple[int, int]]:
         yield start, end - start
 
 
-def _changes(before: bytes, after: bytes) -> Iterator[tuple[int, bytes]]:
-    """Runs of chunks that differ. Memory beyond ``before`` was zero."""
-    blank, start = bytes(_CHUNK), -1
-    for at in range(0, len(after), _CHUNK):
-        then = before[at : at + _CHUNK] or blank
-        if after[at : at + _CHUNK] != then:
+def _changes(host: Host, instance: Instance) -> Iterator[tuple[int, bytes]]:
+    """Runs of chunks of live memory that differ from the engine's snapshot."""
+    size = instance.pages * PAGE_BYTES
+    for low, high in host.live:
+        end = min(high, size)
+        before = host.blank[low:end].ljust(end - low, b"\0")
+        after = instance.read(low, end - low)
+        for start, stop in _differing(before, after):
+            yield low + start, after[start:stop]
+
+
+def _differing(before: bytes, after: bytes) -> Iterator[tuple[int, int]]:
+    start = -1
+    for at in range(0, len(after), CHUNK_BYTES):
+        end = at + CHUNK_BYTES
+        if before[at:end] != after[at:end]:
             start = at if start < 0 else start
         elif start >= 0:
-            yield start, after[start:at]
+            yield start, at
             start = -1
-    if start >= 0 or len(after) > len(before):
-        at = start if start >= 0 else len(after) - _CHUNK
-        yield at, after[at:]
+    if start >= 0:
+        yield start, len(after)

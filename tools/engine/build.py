@@ -117,6 +117,7 @@ class Builder:
         yield wasm.name("gas") + b"\x03" + wasm.unsigned(Global.GAS)
         yield wasm.name("depth") + b"\x03" + wasm.unsigned(Global.DEPTH)
         yield wasm.name("fault") + b"\x03" + wasm.unsigned(Global.FAULT)
+        yield wasm.name("stack") + b"\x03" + wasm.unsigned(Global.STACK)
         yield wasm.name("input") + b"\x03" + wasm.unsigned(Global.INPUT)
         if image is not None:
             return
@@ -180,6 +181,9 @@ class _Boot:
     def image(self, found: dict[Global, int]) -> Image:
         stack = self._exports["global STACK"].value(self._store)
         memory = bytes(self._exports["memory"].read(self._store))
+        # what lies below the stack's pointer is dead, and would differ from one compiler's boot
+        # to the next only if somebody read it
+        memory = bytes(stack) + memory[stack:]
         return Image(memory=memory, globals={Global.STACK: stack, **found})
 
 

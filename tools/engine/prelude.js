@@ -24,7 +24,7 @@
 
   const { parse, stringify } = JSON;
   const { apply, ownKeys, getPrototypeOf, defineProperty, getOwnPropertyDescriptor } = Reflect;
-  const { freeze } = Object;
+  const { freeze, keys } = Object;
   const { isArray } = Array;
   const ObjectPrototype = Object.prototype;
   const PromisePrototype = Promise.prototype;
@@ -78,6 +78,7 @@
 
   let space = MAX_OUTPUT;
 
+  // Punctuation is only counted; texts and numbers, of which there is one for each, also look.
   function spend(text) {
     space -= text.length;
     if (space < 0) throw big();
@@ -91,25 +92,15 @@
   }
 
   function writeList(value, depth) {
+    const { length } = value;
+    space -= length + 2;
+    if (space < 0) throw big();
     let out = "[";
-    for (let i = 0; i < value.length; i++) {
-      if (i > 0) out += spend(",");
+    for (let i = 0; i < length; i++) {
+      if (i > 0) out += ",";
       out += write(value[i], depth + 1);
     }
-    return out + spend("]");
-  }
-
-  function sortedNames(value) {
-    const names = ownKeys(value);
-    if (names.length > space) throw big();
-    const wanted = [];
-    let count = 0;
-    for (let i = 0; i < names.length; i++) {
-      if (typeof names[i] !== "string") throw bad("a key is a symbol");
-      const own = getOwnPropertyDescriptor(value, names[i]);
-      if (own !== undefined && own.enumerable) put(wanted, count++, names[i]);
-    }
-    return count > 1 ? sort(wanted) : wanted;
+    return out + "]";
   }
 
   function writeRecord(value, depth) {
@@ -117,29 +108,33 @@
     if (prototype !== ObjectPrototype && prototype !== null) {
       throw bad("only plain objects and arrays can be part of an output");
     }
-    const names = sortedNames(value);
-    let out = "{";
-    for (let i = 0; i < names.length; i++) {
-      const member = value[names[i]];
+    const names = keys(value);
+    const { length } = names;
+    space -= 2 * length + 2;
+    if (space < 0) throw big();
+    if (length > 1) sort(names);
+    let out = "";
+    for (let i = 0; i < length; i++) {
+      const name = names[i];
+      const member = value[name];
       if (member === undefined) continue;
-      out += (out.length > 1 ? spend(",") : "") + writeText(names[i]) + spend(":");
-      out += write(member, depth + 1);
+      out += (out === "" ? "{" : ",") + writeText(name) + ":" + write(member, depth + 1);
     }
-    return out + spend("}");
+    return out === "" ? "{}" : out + "}";
   }
 
   function write(value, depth) {
-    if (depth > MAX_DEPTH) throw bad("the output is cyclic or nested deeper than 128");
     switch (typeof value) {
       case "string":
         return writeText(value);
       case "number":
         if (value - value !== 0) throw bad("a number is not finite");
-        return spend(stringify(value));
+        return spend("" + value);
       case "boolean":
-        return spend(value ? "true" : "false");
+        return value ? "true" : "false";
       case "object":
-        if (value === null) return spend("null");
+        if (value === null) return "null";
+        if (depth > MAX_DEPTH) throw bad("the output is cyclic or nested deeper than 128");
         return isArray(value) ? writeList(value, depth) : writeRecord(value, depth);
       default:
         throw bad("a value of type " + typeof value + " is not JSON");
@@ -194,7 +189,7 @@
     b = seed[1];
     c = seed[2];
     d = seed[3] | 1;
-    for (let i = 0; i < 8; i++) word();
+    for (let i = 0; i < 4; i++) word();
     seeded = true;
   }
 
@@ -281,7 +276,7 @@
 
   function frozen(value) {
     if (typeof value !== "object" || value === null) return value;
-    const names = ownKeys(value);
+    const names = keys(value);
     for (let i = 0; i < names.length; i++) frozen(value[names[i]]);
     return freeze(value);
   }
@@ -312,7 +307,7 @@
     }
   }
 
-  function names() {
+  function exported() {
     const list = ownKeys(namespace);
     const found = [];
     let count = 0;
@@ -329,15 +324,14 @@
     return sort(found);
   }
 
-  function lines(answer) {
-    if (mode === "load") return { state: "", result: write(names(), 0), effects: "" };
-    if (answer === undefined || answer === null) return { state: "", result: "", effects: "" };
+  // The parts of an answer, judged; absent ones stay undefined.
+  function parts(answer) {
     if (typeof answer !== "object" || isArray(answer)) {
       throw bad("a handler returns an object or nothing");
     }
-    const keys = ownKeys(answer);
-    for (let i = 0; i < keys.length; i++) {
-      if (keys[i] !== "state" && keys[i] !== "effects" && keys[i] !== "result") {
+    const given = ownKeys(answer);
+    for (let i = 0; i < given.length; i++) {
+      if (given[i] !== "state" && given[i] !== "effects" && given[i] !== "result") {
         throw bad("a handler returns no other keys than state, effects and result");
       }
     }
@@ -352,6 +346,15 @@
     if (state !== undefined && (typeof state !== "object" || state === null || isArray(state))) {
       throw bad("the state is an object");
     }
+    return { state, effects, count, result };
+  }
+
+  // Three lines at least: state, result, logs, and every effect on its own.
+  function lines(answer) {
+    const nothing = answer === undefined || answer === null;
+    if (nothing && mode !== "load") return "\n\n" + logLine();
+    const asked = mode === "load" ? { count: 0, result: exported() } : parts(answer);
+    const { state, effects, count, result } = asked;
     let requested = "";
     for (let i = 0; i < count; i++) {
       const effect = effects[i];
@@ -360,30 +363,31 @@
       }
       requested += "\n" + write(effect, 0);
     }
-    return { state: state === undefined ? "" : write(state, 0),
-             result: result === undefined ? "" : write(result, 0), effects: requested };
+    const said = (state === undefined ? "" : write(state, 0)) + "\n" +
+                 (result === undefined ? "" : write(result, 0)) + "\n";
+    if (said.length + requested.length > MAX_OUTPUT) throw big();
+    return said + logLine() + requested;
   }
 
   function logLine() {
     if (logged === 0) return "[]";
-    space = 2 * MAX_LOG * 6; // every character of them may need an escape of six
+    space = 8 * MAX_LOG; // every character may need an escape of six
     return writeList(logs, 0);
   }
 
   function finish() {
-    let shown = { state: "", result: "", effects: "" };
     let { status, error, value } = outcome;
+    let said = null;
     if (status === "ok") {
       try {
-        shown = lines(value);
+        said = lines(value);
       } catch (reason) {
         const refused = reason instanceof Refused;
         status = refused ? reason.status : "error";
         error = refused ? reason.error : described(reason);
       }
     }
-    return status + "\n" + stringify(error) + "\n" + shown.state + "\n" + shown.result + "\n" +
-           logLine() + shown.effects;
+    return status + "\n" + (error === "" ? '""' : stringify(error)) + "\n" + (said ?? "\n\n" + logLine());
   }
 
   return function step(kind, value) {

@@ -6,7 +6,7 @@ export function f() { return { result: "\u0001".repeat(60000) }; }
 export function f() { return { result: "\u20ac".repeat(100000) }; }
 //= huge-list: out_of_gas
 export function f() { return { result: new Array(200000).fill(0) }; }
-//= array-with-a-length-and-nothing-else: bad_output
+//= array-with-a-length-and-nothing-else: too_big
 export function f() { const a = []; a.length = 4e9; return { result: a }; }
 //= deep: bad_output
 export function f() { let o = 1; for (let i = 0; i < 1000; i++) o = [o]; return { result: o }; }
@@ -28,7 +28,7 @@ export function f() { return { result: -Infinity }; }
 export function f() { return { result: () => 1 }; }
 //= symbol: bad_output
 export function f() { return { result: Symbol("x") }; }
-//= symbol-key: bad_output
+//= symbol-key-is-left-out: ok
 export function f() { return { result: { [Symbol("x")]: 1 } }; }
 //= date-object: bad_output
 export function f() { return { result: new Date(0) }; }

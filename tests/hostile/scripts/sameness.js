@@ -78,3 +78,9 @@ export function f() { const seen = globalThis.left; globalThis.left = 1; Array.p
 //= counts-on-module-state: ok
 let n = 0;
 export function f() { return { result: ++n }; }
+//= module-state-is-whole: ok
+const kept = Array.from({ length: 4000 }, (_, i) => "text " + i), byName = new Map(kept.map((t, i) => [t, i]));
+export function f() {
+  if (!kept.every((t, i) => t === "text " + i && byName.get(t) === i)) throw new Error("module state was lost");
+  return { result: byName.size };
+}

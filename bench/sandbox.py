@@ -1,0 +1,215 @@
+"""The sandbox: what a run costs in time, memory and gas, and whether runtimes agree.
+
+Runs are of the flight ticket's own script, from Python, JSON in and JSON out, in this process;
+``sandbox.pooled_read_us`` adds the trip to a worker process and back.
+"""
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+from bench.report import Figure
+from node.ports.sandbox import Mode, RunRequest, Status
+from node.sandbox.host import HostConfig
+from node.sandbox.pool import PoolConfig, SandboxPool
+from node.sandbox.runner import Runner
+from settlement.types import Hash, keccak
+
+ROOT = Path(__file__).parents[1]
+TICKET = ROOT / "node" / "devnet" / "flight_ticket" / "ticket.tsml.xml"
+SUITE = ROOT / "tests" / "hostile"
+
+STATE = (
+    b'{"delayMinutes":0,"flight":"SL123","hotel":{"booking":"B-1","status":"booked"},'
+    b'"lounge":null,"status":"scheduled"}'
+)
+DELAY = (
+    b'{"data":{"delayMinutes":"180","newArrival":"1790010000","status":"delayed"},'
+    b'"kind":"attestation"}'
+)
+CONTEXT = b'{"attributes":{"flightNumber":"SL123"},"token":{"tokenId":"7"}}'
+
+SHORT_S = 1.0
+LONG_GAS = 50_000_000
+INSTANCES = 3
+
+
+async def measure() -> AsyncIterator[Figure]:
+    with tempfile.TemporaryDirectory(dir=_private_place()) as name:
+        cache = Path(name)
+        runner = Runner(HostConfig(cache=cache))
+        for figure in _single_runs(runner):
+            yield figure
+        yield _start(cache)
+        async for figure in _pooled(cache):
+            yield figure
+        yield _gas_spread(runner)
+        yield _differences()
+
+
+def _private_place() -> Path:
+    folder = ROOT / ".build"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def ticket_script() -> bytes:
+    """The service script of the example, as the network runs it."""
+    text = TICKET.read_text()
+    script = text.split("<sl:script><![CDATA[", 1)[1].split("]]>", 1)[0]
+    return script.replace("{{hotel_url}}", "https://hotel.example").encode()
+
+
+def request(engine: Hash, entry: str, mode: Mode, event: bytes, script: bytes) -> RunRequest:
+    return RunRequest(
+        engine=engine,
+        script=script,
+        script_hash=keccak(script),
+        entry=entry,
+        mode=mode,
+        seed=keccak(b"bench"),
+        now=1_790_000_000,
+        gas_limit=mode.gas_limit,
+        state=STATE,
+        event=event,
+        context=CONTEXT,
+    )
+
+
+def microseconds(call: Callable[[], object]) -> float:
+    """The median of single calls within a second."""
+    call()
+    taken: list[float] = []
+    end = time.perf_counter() + SHORT_S
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - start)
+    return round(statistics.median(taken) * 1e6, 1)
+
+
+def _single_runs(runner: Runner) -> Iterator[Figure]:
+    script = ticket_script()
+    read = request(runner.engine, "status", Mode.READ, b"{}", script)
+    update = request(runner.engine, "onAttestation", Mode.UPDATE, DELAY, script)
+    for wanted in (read, update):
+        result = runner.run(wanted)
+        if result.status is not Status.OK:
+            raise AssertionError(result.error)
+        yield _told(f"{wanted.mode}_gas", result.gas, "gas", "of that run, without loading")
+    read_us = microseconds(lambda: runner.run(read))
+    yield _capped("read_us", read_us, "µs", 135, "≥ 7,500 reads/s a core")
+    update_us = microseconds(lambda: runner.run(update))
+    yield _capped("update_us", update_us, "µs", 190, "≥ 5,000 updates/s a core")
+    yield _capped("instantiate_us", microseconds(lambda: _instantiate(runner)), "µs", 60, "")
+    number = iter(range(1 << 40))
+
+    def load() -> None:
+        fresh = script + b"// %d" % next(number)
+        runner.run(request(runner.engine, "", Mode.LOAD, b"null", fresh))
+
+    yield _capped("load_ms", round(microseconds(load) / 1000, 3), "ms", 1, "a script never seen")
+    yield _capped("instance_kb", _resident(runner, update), "KB", 200, "resident, after an update")
+
+
+def _instantiate(runner: Runner) -> None:
+    with runner.host.instance():
+        pass
+
+
+def _resident(runner: Runner, update: RunRequest) -> float:
+    """Resident memory that an instance adds while it stands after a run, in KB."""
+    taken: list[int] = []
+    for _ in range(50):
+        before = _resident_pages()
+        with runner.started(update):
+            taken.append(_resident_pages() - before)
+    return round(statistics.median(taken) * os.sysconf("SC_PAGESIZE") / 1024, 1)
+
+
+def _resident_pages() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+
+def _start(cache: Path) -> Figure:
+    """A process from nothing to its first result, with the compiled engine in its cache."""
+    program = (
+        "import sys; from pathlib import Path; from bench import sandbox as b;"
+        "from node.sandbox.runner import Runner; from node.sandbox.host import HostConfig;"
+        "r = Runner(HostConfig(cache=Path(sys.argv[1])));"
+        "r.run(b.request(r.engine, 'status', b.Mode.READ, b'{}', b.ticket_script()))"
+    )
+    taken = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", program, str(cache)], cwd=ROOT, check=True)
+        taken.append(time.perf_counter() - start)
+    return _capped("start_s", round(min(taken), 3), "s", 0.2, "most of it imports wasmtime-py")
+
+
+async def _pooled(cache: Path) -> AsyncIterator[Figure]:
+    async with SandboxPool(PoolConfig(workers=1, cache=cache)) as pool:
+        read = request(pool.engine, "status", Mode.READ, b"{}", ticket_script())
+        taken = []
+        for _ in range(500):
+            start = time.perf_counter()
+            await pool.run(read)
+            taken.append(time.perf_counter() - start)
+        one = round(statistics.median(taken) * 1e6, 1)
+        yield _told("pooled_read_us", one, "µs", "with the trip to a worker process and back")
+        start = time.perf_counter()
+        await asyncio.gather(*(pool.run(read) for _ in range(200)))
+        rate = round(200 / (time.perf_counter() - start))
+        yield _told("pooled_reads_per_s", rate, "/s", "200 at once, one worker")
+
+
+def _gas_spread(runner: Runner) -> Figure:
+    """Nanoseconds per gas of every hostile script that burns a lot: the worst over the median."""
+    sys.path.insert(0, str(SUITE))
+    from test_hostile_scripts import CASES, run
+
+    prices: list[tuple[float, str]] = []
+    for case in CASES:
+        gas = run(runner, case).gas
+        if case.mode is Mode.LOAD or gas < LONG_GAS:
+            continue
+        taken = []
+        for _ in range(3):
+            start = time.perf_counter()
+            run(runner, case)
+            taken.append(time.perf_counter() - start)
+        prices.append((min(taken) * 1e9 / gas, case.name))
+    middle = statistics.median(price for price, _ in prices)
+    worst, name = max(prices)
+    shown = f"median {middle:.3f} ns/gas of {len(prices)} scripts; worst is {name}"
+    return _capped("gas_spread", round(worst / middle, 2), "times", 2, shown)
+
+
+def _differences() -> Figure:
+    """Scripts of the hostile set that end differently in machine code and in the interpreter."""
+    command = [sys.executable, str(ROOT / "tools" / "engine" / "compare.py")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    line = done.stdout.strip().splitlines()[-1]
+    count = int(line.split(": ")[1].split()[0])
+    return _capped("differences", count, "scripts", 0, f"status, gas, pages, output; {line}")
+
+
+def _capped(name: str, value: float, unit: str, target: float, reference: str) -> Figure:
+    return Figure(
+        name=f"sandbox.{name}",
+        value=value,
+        unit=unit,
+        target=target,
+        reference=reference,
+        at_most=True,
+    )
+
+
+def _told(name: str, value: float, unit: str, reference: str) -> Figure:
+    return Figure(name=f"sandbox.{name}", value=value, unit=unit, reference=reference)
