@@ -204,7 +204,7 @@ class ReceiveQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveGathered:
-    """A replica answered this node's query under ``fence``; its reply brought no more commits."""
+    """A replica answered this node's query under ``fence``; its commits have been applied."""
 
     peer: Address
     fence: Fence

@@ -120,14 +120,15 @@ def oldest_work(state: JournalState) -> tuple[int, Hash] | None:
 
 
 def next_window_ms(state: JournalState, timing: Timing, now_ms: int) -> int | None:
-    """When to look at :func:`candidacy` again if nothing else happens; None while nothing waits."""
+    """When to look at :func:`candidacy` again if nothing else happens: when a window opens or the
+    lease seen is over, whichever is first. None while nothing waits."""
     work = oldest_work(state)
     if work is None:
         return None
     window = window_at(work[0], now_ms, timing)
-    if now_ms < window.start_ms:
-        return window.start_ms
-    return window.end_ms + timing.gap_ms
+    opens = window.start_ms if now_ms < window.start_ms else window.end_ms + timing.gap_ms
+    ends = state.seen.vote.window_end if state.seen else 0
+    return min(opens, ends) if ends > now_ms else opens
 
 
 def take_lease(state: JournalState, event: ReceiveLease, now_ms: int) -> Step:
@@ -166,9 +167,9 @@ def others(state: JournalState) -> tuple[Address, ...]:
 def gather(state: JournalState, event: ReceiveGathered, now_ms: int) -> Step:
     """Count a replica's answer; with a majority, the executor may begin.
 
-    Raises NotActive, LeaseMissing for an answer to an older query, JournalBehind for one that
-    brought commits (apply them and ask again from the next version), SignerUnknown, and for an
-    accepted proposal that is none: ProposalInvalid, CertificateInvalid, SignatureInvalid.
+    Raises NotActive, LeaseMissing for an answer to an older query, JournalBehind while the peer
+    has commits that this replica lacks, SignerUnknown, and for an accepted proposal that is none:
+    ProposalInvalid, CertificateInvalid, SignatureInvalid.
     """
     require_active(state)
     tenure, reply = state.tenure, event.reply
@@ -176,7 +177,7 @@ def gather(state: JournalState, event: ReceiveGathered, now_ms: int) -> Step:
         raise LeaseMissing(problem="the query was for another lease")
     if event.peer not in state.holders:
         raise SignerUnknown(signer=event.peer, role="holder")
-    if reply.version > state.version or reply.commits:
+    if reply.version > state.version:
         raise JournalBehind(needed=state.version + 1, given=reply.version)
     if event.peer in tenure.gathered:
         return Transition(state=state)

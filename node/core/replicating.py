@@ -55,8 +55,10 @@ from settlement.protocol.signing import require_signer
 from settlement.protocol.typed_data import Domain
 from settlement.types import Address, Hash
 
-MAX_REPLY_BYTES = 32_768
-"""Bytes of inputs in one reply; in base64, with signatures, they must fit a frame."""
+MAX_REPLY_BYTES = 40_000
+"""Bytes of commits and inputs in one reply; in base64, beside a lease, they must fit a frame."""
+COMMIT_BYTES = 1_500
+"""What a commit counts beside its input: its entry and signatures."""
 
 Step = Transition[JournalState, JournalEffect]
 
@@ -348,14 +350,15 @@ def _source(state: JournalState, data: bytes) -> Queued:
 
 
 def reply_to_query(state: JournalState, commits: Sequence[Commit], limit: int) -> JournalReply:
-    """What this replica answers to a query: ``commits`` as the journal has them from the first
-    one asked for, as many as fit a frame; what it accepted only when there are none."""
+    """What this replica answers to a query: what it accepted, and ``commits`` as the journal has
+    them from the first one asked for, as many as fit the frame beside it. An asker that still
+    lacks commits then asks for them alone."""
+    held = state.accepted.proposal if state.accepted else None
+    room = MAX_REPLY_BYTES - (len(held.input) if held else 0)
     fitting: list[Commit] = []
-    room = MAX_REPLY_BYTES
     for commit in commits[:limit]:
-        room -= len(commit.input)
-        if fitting and room < 0:
+        room -= len(commit.input) + COMMIT_BYTES
+        if room < 0 and (fitting or held):
             break
         fitting.append(commit)
-    held = state.accepted.proposal if state.accepted and not fitting else None
     return JournalReply(version=state.version, commits=tuple(fitting), accepted=held)

@@ -13,6 +13,7 @@ from node.core.commits import content_hash
 from node.core.election import NO_FENCE, Fence, Timing, fence_of, window_at, winner
 from node.core.failure import FailureWord
 from node.core.inputs import (
+    MAX_INPUT_BYTES,
     Activation,
     Attested,
     Failure,
@@ -75,7 +76,7 @@ from node.errors import (
     RunDiffers,
     SignerUnknown,
 )
-from node.protocol.frames import Commit, JournalReply, Lease, Proposal
+from node.protocol.frames import Commit, Frame, JournalReply, Lease, Proposal, encode_frame
 from node.protocol.messages import (
     ElectionVote,
     FailureAttestation,
@@ -391,6 +392,7 @@ def test_nobody_asks_without_work_or_late_in_a_window_or_under_an_open_lease() -
     assert [candidacy(n.state, TIMING, late) for n in fresh] == [None, None, None]
     assert next_window_ms(fresh[0].state, TIMING, NOW) == NOW - 500 + 11_000
     assert next_window_ms(idle[0].state, TIMING, NOW) is None
+    assert next_window_ms(a.state, TIMING, NOW) == NOW + 10_000
 
 
 def test_after_a_lease_the_next_request_proves_its_version() -> None:
@@ -711,21 +713,36 @@ def test_a_new_executor_learns_commits_before_it_counts_an_answer() -> None:
     c.lead(held)
     b.take(ReceiveQuery(asker=C.address, lease=held, anchors=ANCHORS, timing=TIMING, domain=DOMAIN))
 
-    for reply in (reply_to_query(b.state, [commit], 8), reply_to_query(b.state, [], 8)):
-        with pytest.raises(JournalBehind):
-            c.take(gathered(b, held, reply))
+    reply = reply_to_query(b.state, [commit], 8)
+    with pytest.raises(JournalBehind):
+        c.take(gathered(b, held, reply))
     c.take(committed(c, commit))
-    c.take(gathered(b, held, reply_to_query(b.state, [], 8)))
+    c.take(gathered(b, held, reply))
     assert live_lease(c.state, TIMING, NOW) is not None
 
 
-def test_a_reply_never_shows_an_accepted_proposal_beside_commits() -> None:
+def test_a_reply_fits_a_frame_and_always_shows_what_was_accepted() -> None:
     a, b, _ = begun(attested(0))
     proposal = a.propose()
     b.accept(proposal)
     commit = b.logged(journal_stream(TOKEN))[1]
-    assert reply_to_query(b.state, [commit], 8).accepted is None
-    assert reply_to_query(b.state, [], 8).accepted == proposal
+    long = msgspec.structs.replace(commit, input=b"x" * MAX_INPUT_BYTES)
+    for commits in ([], [commit] * 40, [long, commit]):
+        reply = reply_to_query(b.state, commits, 100)
+        assert reply.accepted == proposal
+        encode_frame(Frame(id=1, reply_to=0, body=reply))
+    full = replace(b.state, accepted=replace(b.state.accepted, proposal=widened(proposal)))
+    encode_frame(Frame(id=1, reply_to=0, body=reply_to_query(full, [long], 8)))
+    bare = replace(b.state, accepted=None)
+    assert reply_to_query(bare, [long, commit], 8).commits == (long, commit)
+    encode_frame(Frame(id=1, reply_to=0, body=reply_to_query(bare, [long] * 5, 8)))
+
+
+def widened(proposal: Proposal) -> Proposal:
+    """A proposal as large as one can be, its input and its certificate."""
+    signatures = tuple((key.address, key.sign(DOMAIN, proposal.lease.vote)) for key in [A] * 15)
+    lease_of_many = Lease(vote=proposal.lease.vote, signatures=signatures)
+    return msgspec.structs.replace(proposal, input=b"x" * MAX_INPUT_BYTES, lease=lease_of_many)
 
 
 def test_an_answer_to_an_older_query_or_by_a_stranger_does_not_count() -> None:
