@@ -21,13 +21,19 @@ from settlement.chain.embedded_chain import (
     Request,
     TransactionRefused,
 )
+from settlement.chain.embedded_json import (
+    block_json,
+    logs_json,
+    receipt_json,
+    topics_match,
+    transaction_json,
+)
 from settlement.chain.local import COIN, FAUCET_COINS, LOCAL_CHAIN_ID, faucet_key
 from settlement.errors import InputError
 from settlement.types import Address, Hash, hex_text
 
 LARGEST_REQUEST = 16 * 1024 * 1024
 PRIORITY_FEE = 10**9
-_NO_BLOOM = "0x" + "00" * 256
 _METHOD_NOT_FOUND, _INVALID, _REVERTED, _REFUSED = -32_601, -32_602, 3, -32_003
 
 Method = Callable[..., Any]
@@ -122,45 +128,15 @@ class EmbeddedRpc:
 
     def _block_by_number(self, tag: Any, bodies: Any = None) -> dict[str, Any] | None:
         index = self._index(tag)
-        return self._block(index, bodies) if index < len(self.chain.blocks) else None
+        return (
+            block_json(self.chain.blocks[index], bodies) if index < len(self.chain.blocks) else None
+        )
 
     def _block_by_hash(self, digest: str, bodies: Any = None) -> dict[str, Any] | None:
         for index in range(len(self.chain.blocks) - 1, -1, -1):
             if self.chain.blocks[index].header.hash == _raw(digest):
-                return self._block(index, bodies)
+                return block_json(self.chain.blocks[index], bodies)
         return None
-
-    def _block(self, index: int, bodies: Any) -> dict[str, Any]:
-        block = self.chain.blocks[index]
-        header = block.header
-        content = block.content
-        transactions: list[Any] = []
-        if content is not None:
-            shown = _transaction(content.transaction, block)
-            transactions = [shown if bodies else shown["hash"]]
-        return {
-            "number": hex(index),
-            "hash": hex_text(header.hash),
-            "parentHash": hex_text(header.parent_hash),
-            "nonce": hex_text(header.nonce),
-            "sha3Uncles": hex_text(header.uncles_hash),
-            "logsBloom": hex_text(header.bloom.to_bytes(256, "big")),
-            "transactionsRoot": hex_text(header.transaction_root),
-            "stateRoot": hex_text(header.state_root),
-            "receiptsRoot": hex_text(header.receipt_root),
-            "miner": hex_text(header.coinbase),
-            "difficulty": "0x0",
-            "totalDifficulty": "0x0",
-            "extraData": hex_text(header.extra_data),
-            "size": hex(1_000),
-            "gasLimit": hex(header.gas_limit),
-            "gasUsed": hex(header.gas_used),
-            "timestamp": hex(header.timestamp),
-            "mixHash": hex_text(header.mix_hash),
-            "baseFeePerGas": hex(header.base_fee_per_gas),
-            "transactions": transactions,
-            "uncles": [],
-        }
 
     def _fee_history(self, count: Any, newest: Any, percentiles: Any = None) -> dict[str, Any]:
         last = self._index(newest)
@@ -218,41 +194,17 @@ class EmbeddedRpc:
     def _transaction(self, digest: str) -> dict[str, Any] | None:
         place = self._place(digest)
         if place is not None:
-            return _transaction(place[0].transaction, place[1])
+            return transaction_json(place[0].transaction, place[1])
         for waiting in self.chain.waiting():
             if waiting.hash == _raw(digest):
-                return _transaction(waiting, None)
+                return transaction_json(waiting, None)
         return None
 
     def _receipt(self, digest: str) -> dict[str, Any] | None:
         place = self._place(digest)
         if place is None:
             return None
-        content, block = place
-        transaction, header = content.transaction, block.header
-        created = None
-        if not transaction.to:
-            created = hex_text(content.computation.msg.storage_address)
-        price = min(
-            transaction.max_fee_per_gas,
-            header.base_fee_per_gas + transaction.max_priority_fee_per_gas,
-        )
-        return {
-            "transactionHash": hex_text(transaction.hash),
-            "transactionIndex": "0x0",
-            "blockHash": hex_text(header.hash),
-            "blockNumber": hex(header.block_number),
-            "from": hex_text(transaction.sender),
-            "to": hex_text(transaction.to) if transaction.to else None,
-            "cumulativeGasUsed": hex(content.receipt.gas_used),
-            "gasUsed": hex(content.receipt.gas_used),
-            "effectiveGasPrice": hex(price),
-            "contractAddress": created,
-            "logs": _block_logs(block),
-            "logsBloom": _NO_BLOOM,
-            "status": hex(0 if content.computation.is_error else 1),
-            "type": "0x2",
-        }
+        return receipt_json(*place)
 
     def _logs(self, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
         first = self._index(wanted.get("fromBlock", "latest"))
@@ -267,66 +219,10 @@ class EmbeddedRpc:
         return [
             log
             for block in self.chain.blocks[first : last + 1]
-            for log in _block_logs(block)
+            for log in logs_json(block)
             if (contracts is None or log["address"] in contracts)
-            and _matches(topics, log["topics"])
+            and topics_match(topics, log["topics"])
         ]
-
-
-def _block_logs(block: MinedBlock) -> list[dict[str, Any]]:
-    if block.content is None:
-        return []
-    return [
-        {
-            "address": hex_text(log.address),
-            "topics": [hex_text(topic.to_bytes(32, "big")) for topic in log.topics],
-            "data": hex_text(log.data),
-            "blockNumber": hex(block.header.block_number),
-            "blockHash": hex_text(block.header.hash),
-            "blockTimestamp": hex(block.header.timestamp),
-            "transactionHash": hex_text(block.content.transaction.hash),
-            "transactionIndex": "0x0",
-            "logIndex": hex(index),
-            "removed": False,
-        }
-        for index, log in enumerate(block.content.receipt.logs)
-    ]
-
-
-def _matches(wanted: Sequence[Any], topics: Sequence[str]) -> bool:
-    if len(wanted) > len(topics):
-        return False
-    for want, topic in zip(wanted, topics, strict=False):
-        if want is None:
-            continue
-        allowed = [want] if isinstance(want, str) else want
-        if topic not in {text.lower() for text in allowed}:
-            return False
-    return True
-
-
-def _transaction(transaction: Any, block: MinedBlock | None) -> dict[str, Any]:
-    return {
-        "hash": hex_text(transaction.hash),
-        "type": "0x2",
-        "chainId": hex(transaction.chain_id),
-        "nonce": hex(transaction.nonce),
-        "from": hex_text(transaction.sender),
-        "to": hex_text(transaction.to) if transaction.to else None,
-        "value": hex(transaction.value),
-        "gas": hex(transaction.gas),
-        "gasPrice": hex(transaction.max_fee_per_gas),
-        "maxFeePerGas": hex(transaction.max_fee_per_gas),
-        "maxPriorityFeePerGas": hex(transaction.max_priority_fee_per_gas),
-        "input": hex_text(transaction.data),
-        "accessList": [],
-        "v": hex(transaction.y_parity),
-        "r": hex(transaction.r),
-        "s": hex(transaction.s),
-        "blockHash": hex_text(block.header.hash) if block else None,
-        "blockNumber": hex(block.header.block_number) if block else None,
-        "transactionIndex": "0x0" if block else None,
-    }
 
 
 def _request(source: Mapping[str, Any]) -> Request:

@@ -182,6 +182,47 @@ async def test_the_history_of_a_late_watched_contract_excludes_what_others_saw()
     assert amounts(later) == []
 
 
+class MovingChain(MemoryChain):
+    """Replaces its newest blocks just before or after a reader has read events, once each."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.moves: list[str] = []
+
+    async def events(
+        self, first: int, last: int, watched: frozenset[Address]
+    ) -> Sequence[ChainEvent]:
+        move = self.moves.pop(0) if self.moves else ""
+        if move == "before":
+            self.replace_two()
+        found = await super().events(first, last, watched)
+        if move == "after":
+            self.replace_two()
+        return found
+
+    def replace_two(self) -> None:
+        self.drop(2)
+        for amount in (100, 200, 300):
+            self.mine(rolled(amount + len(self.moves)))
+
+
+@pytest.mark.parametrize("moves", [["before"], ["after"], ["after", "before", "after"]])
+async def test_logs_read_while_the_chain_moves_are_not_believed(moves: list[str]) -> None:
+    chain, seen = MovingChain(), []
+    for amount in range(3):
+        chain.mine(rolled(amount))
+    follower = follower_of(chain, widest_range=2)
+    first = await follower.step()
+    assert first is not None
+    seen.extend(first.events)
+    await follower.done(first)
+    chain.moves = list(moves)
+    for _ in range(20):
+        await drain_into(follower, seen)
+    assert chain.moves == []
+    assert seen == list(await chain.events(1, (await chain.head()).number, frozenset()))
+
+
 @given(
     story=st.lists(
         st.one_of(
