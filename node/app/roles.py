@@ -45,7 +45,9 @@ class Added:
 async def service_role(base: Foundation) -> AsyncIterator[Added]:
     """Hold instances, run scripts, answer reads, collect vouchers."""
     config, clock = base.config, base.engine.clock
-    async with SandboxPool(PoolConfig(workers=config.sandbox_workers)) as sandbox:
+    async with SandboxPool(
+        PoolConfig(workers=config.sandbox_workers, cache=config.data_dir / "engine")
+    ) as sandbox:
         runner = Runner(sandbox)
         instances = Instances(
             engine=base.engine, view=base.view, chain=base.chain, scripts=base.scripts

@@ -49,8 +49,9 @@ class Following:
                 self.caught_up.set()
 
     async def _apply(self, batch: ChainBatch) -> None:
-        if batch.replaced_from is not None:
-            self._view.rewind(batch.replaced_from)
+        if (block := batch.replaced_from) is not None:
+            self._view.rewind(block)
+            await self._directory.undo(self._follower.reader, block, self._follower.first_block)
         self._calendar.observe(batch.head)
         self._metrics.chain_head.set(batch.head.number)
         await self._directory.receive(batch.events)
