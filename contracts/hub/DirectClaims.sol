@@ -61,29 +61,34 @@ abstract contract DirectClaims is HubState {
         private
         returns (SkipReason)
     {
-        ChannelState storage channel = _channels[row.signer];
+        address signer = row.signer;
+        ChannelState storage channel = _channels[signer];
         ChannelWord word = channel.word;
         if (!word.exists()) return SkipReason.UnknownChannel;
         if (word.isSettled(state.period)) return SkipReason.AlreadySettled;
-        if (RowSigners.ofVoucher(state.template, row) != row.signer) return SkipReason.SignatureInvalid;
+        if (RowSigners.ofVoucher(state.template, row) != signer) return SkipReason.SignatureInvalid;
         _loadAnchor(state, word.anchorAt(state.period));
         if (RowSigners.ofAcknowledgement(state.template, row) != state.anchorKey) {
             return SkipReason.AcknowledgementInvalid;
         }
 
-        bytes32 lane = _lane(row.signer, state.period, state.node, row.tokenClass);
-        uint128 claimed = _claimed[lane];
+        bytes32 tokenClass = row.tokenClass;
+        bytes32 lane = _lane(signer, state.period, state.node, tokenClass);
         uint128 owed = row.cumulative < row.leaseCap ? row.cumulative : row.leaseCap;
+        uint128 claimed = _claimed[lane];
         if (owed <= claimed) return SkipReason.NothingToClaim;
         uint96 balance = word.balance();
         if (balance == 0) return SkipReason.InsufficientBalance;
-        uint128 amount = owed - claimed < balance ? owed - claimed : balance;
+        unchecked {
+            owed -= claimed;
+            if (owed > balance) owed = balance;
+            claimed += owed;
+            channel.word = word.withBalance(balance - uint96(owed));
+        }
+        _claimed[lane] = claimed;
+        _share(state, terms, tokenClass, owed);
 
-        _claimed[lane] = claimed + amount;
-        channel.word = word.withBalance(balance - uint96(amount));
-        _share(state, terms, row.tokenClass, amount);
-
-        emit DirectClaimed(row.signer, state.node, state.period, row.tokenClass, amount, claimed + amount);
+        emit DirectClaimed(signer, state.node, state.period, tokenClass, owed, claimed);
         return SkipReason.None;
     }
 
@@ -93,10 +98,13 @@ abstract contract DirectClaims is HubState {
         if (tokenClass != state.tokenClass) _loadIssuer(state, tokenClass);
         Splits.Split memory parts =
             Splits.split(amount, terms.protocolShare, terms.burnShare, 0, state.issuerShare);
-        state.toNode += parts.node;
-        state.toTreasury += parts.treasury;
-        state.toBurn += parts.burnt;
-        state.toIssuer += parts.issuer;
+        // Sums of parts of balances stay below the token's supply.
+        unchecked {
+            state.toNode += parts.node;
+            state.toTreasury += parts.treasury;
+            state.toBurn += parts.burnt;
+            state.toIssuer += parts.issuer;
+        }
     }
 
     /// @dev The next class's issuer, once the last one is paid.

@@ -231,7 +231,9 @@ interface IChannelHub is ISmartLayerMessages {
     function setAnchor(address signer, address anchor) external;
 
     /// @notice Ask for up to `amount` of the balance back; zero cancels. The wait begins when the
-    /// current period closes, so that all of its windows end first; nodes stop at this event.
+    /// current period closes, so that all of its windows end first. From this event on the amount
+    /// backs nothing any more: anchors lease against balance - withdrawalAmount, and a request that
+    /// is never carried out still counts.
     /// @dev Emits: {WithdrawalRequested}. A new request replaces the earlier one and its wait.
     ///
     /// Requirements:

@@ -16,6 +16,8 @@ interface IServiceToken is IERC20 {
     error ServiceToken_NotMinter(address caller);
     /// @notice The year's allowance does not cover the amount.
     error ServiceToken_RateExceeded(uint256 amount, uint256 available);
+    /// @notice The supply would pass 2^96 - 1, the width of balances in the hub.
+    error ServiceToken_SupplyTooLarge(uint256 supply, uint256 maximum);
     /// @notice The yearly rate is above the hard bound.
     error ServiceToken_RateTooHigh(uint16 rate, uint16 maximum);
 
@@ -24,7 +26,8 @@ interface IServiceToken is IERC20 {
     ///
     /// Requirements:
     /// - the caller is the minter;
-    /// - the year's allowance, `yearlyRate` of the supply at the year's first mint, covers `amount`.
+    /// - the year's allowance, `yearlyRate` of the supply at the year's first mint, covers `amount`;
+    /// - the supply stays below 2^96.
     function mint(address to, uint256 amount) external;
 
     /// @notice Name the account that may mint.

@@ -17,7 +17,8 @@ library Splits {
         uint128 node;
     }
 
-    /// @notice Split `gross`; the five parts sum to it exactly.
+    /// @notice Split `gross`; the five parts sum to it exactly. Requirements: the shares lie within
+    /// the bounds of the parameters, 5 %, 100 %, 10 % and 30 %.
     function split(
         uint128 gross,
         uint16 protocolShare,
@@ -25,16 +26,19 @@ library Splits {
         uint16 anchorShare,
         uint16 issuerShare
     ) internal pure returns (Split memory parts) {
-        uint256 total = gross;
-        uint256 protocol = (total * protocolShare + BASIS_POINTS - 1) / BASIS_POINTS;
-        uint256 burnt = protocol * burnShare / BASIS_POINTS;
-        uint256 anchor = total * anchorShare / BASIS_POINTS;
-        uint256 issuer = total * issuerShare / BASIS_POINTS;
-        // Each part is at most the gross, so none is cut by the casts.
-        parts.burnt = uint128(burnt);
-        parts.treasury = uint128(protocol - burnt);
-        parts.anchor = uint128(anchor);
-        parts.issuer = uint128(issuer);
-        parts.node = uint128(total - protocol - anchor - issuer);
+        // Products stay below 2^144; each part is at most the gross, so no cast cuts any; and the
+        // shares' bounds leave something to the node, or nothing where the gross is one unit.
+        unchecked {
+            uint256 total = gross;
+            uint256 protocol = (total * protocolShare + BASIS_POINTS - 1) / BASIS_POINTS;
+            uint256 burnt = protocol * burnShare / BASIS_POINTS;
+            uint256 anchor = total * anchorShare / BASIS_POINTS;
+            uint256 issuer = total * issuerShare / BASIS_POINTS;
+            parts.burnt = uint128(burnt);
+            parts.treasury = uint128(protocol - burnt);
+            parts.anchor = uint128(anchor);
+            parts.issuer = uint128(issuer);
+            parts.node = uint128(total - protocol - anchor - issuer);
+        }
     }
 }

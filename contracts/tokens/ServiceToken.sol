@@ -18,6 +18,7 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 contract ServiceToken is IServiceToken, ERC20, ERC20Permit, ERC3009, Ownable2Step {
     uint16 private constant BASIS_POINTS = 10_000;
     uint16 private constant MAXIMUM_YEARLY_RATE = 500;
+    uint256 private constant MAXIMUM_SUPPLY = type(uint96).max;
     uint256 private constant YEAR = 365 days;
 
     /// @inheritdoc IServiceToken
@@ -111,6 +112,14 @@ contract ServiceToken is IServiceToken, ERC20, ERC20Permit, ERC3009, Ownable2Ste
         uint256 allowance_ = _allowanceOf[year];
         if (allowance_ == 0) allowance_ = totalSupply() * yearlyRate / BASIS_POINTS;
         return allowance_ - _mintedIn[year];
+    }
+
+    /// @dev Every way to new tokens leads through here.
+    function _update(address from, address to, uint256 value) internal override {
+        super._update(from, to, value);
+        if (from == address(0) && totalSupply() > MAXIMUM_SUPPLY) {
+            revert ServiceToken_SupplyTooLarge(totalSupply(), MAXIMUM_SUPPLY);
+        }
     }
 
     function _currentYear() private view returns (uint256) {

@@ -122,6 +122,15 @@ contract TokensTest is Test {
         new ServiceToken(OWNER, OWNER, 1, 501);
     }
 
+    function test_the_supply_fits_the_hubs_balances() public {
+        uint256 most = type(uint96).max;
+        new ServiceToken(OWNER, OWNER, most, 0);
+        vm.expectRevert(
+            abi.encodeWithSelector(IServiceToken.ServiceToken_SupplyTooLarge.selector, most + 1, most)
+        );
+        new ServiceToken(OWNER, OWNER, most + 1, 0);
+    }
+
     function test_an_authorization_with_a_random_nonce_moves_tokens_once() public {
         (uint8 v, bytes32 r, bytes32 s) = authorize(true, holder, 7, bytes32("random nonce"));
         service.transferWithAuthorization(
