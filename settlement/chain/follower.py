@@ -194,7 +194,7 @@ class Follower:
             return self._offer(batch, cursor)
         before = await self._chained(first, last)
         events = await self._events(first, last, self.watched)
-        if not await self._consistent(cursor, before):
+        if not (_belong(events, before) and await self._consistent(cursor, before)):
             return None  # the chain moved while we read; the next step sees the new one
         batch = ChainBatch(
             first=first, last=last, head=head, events=tuple(events), replaced_from=replaced_from
@@ -248,3 +248,9 @@ class Follower:
     def _offer(self, batch: ChainBatch, cursor: Cursor) -> ChainBatch:
         self._offered = (batch, cursor)
         return batch
+
+
+def _belong(events: Sequence[ChainEvent], blocks: Sequence[Block]) -> bool:
+    """Whether events were emitted in these very blocks, where they carry the same numbers."""
+    hashes = {block.number: block.hash for block in blocks}
+    return all(hashes.get(event.block, event.block_hash) == event.block_hash for event in events)

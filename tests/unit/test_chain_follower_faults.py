@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from settlement.chain.follower import REMEMBERED_BLOCKS, ChainBatch, Follower, FollowerOptions
 from settlement.errors import StoreFailed
+from settlement.ports.chain import Block
 from settlement.ports.chain_errors import RangeRefused, ReorgTooDeep, RpcUnreachable, WrongChain
 from settlement.ports.chain_events import ChainEvent, PeriodRolled, TokenMoved
 from settlement.ports.clock import VirtualClock
 from settlement.ports.memory_chain import MemoryChain
 from settlement.ports.store import MemoryStore
-from settlement.types import ZERO_ADDRESS, Address
+from settlement.types import ZERO_ADDRESS, ZERO_HASH, Address
 
 TICKETS = Address(b"the-ticket-contract.")
 
@@ -183,44 +186,73 @@ async def test_the_history_of_a_late_watched_contract_excludes_what_others_saw()
 
 
 class MovingChain(MemoryChain):
-    """Replaces its newest blocks just before or after a reader has read events, once each."""
+    """Replaces its newest four blocks before the given reads of headers or logs, from 1 on."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.moves: list[str] = []
+        self.moves: list[int] = []
+        self.reads = 0
+
+    async def block(self, number: int) -> Block:
+        self.count()
+        return await super().block(number)
 
     async def events(
         self, first: int, last: int, watched: frozenset[Address]
     ) -> Sequence[ChainEvent]:
-        move = self.moves.pop(0) if self.moves else ""
-        if move == "before":
-            self.replace_two()
-        found = await super().events(first, last, watched)
-        if move == "after":
-            self.replace_two()
-        return found
+        self.count()
+        return await super().events(first, last, watched)
 
-    def replace_two(self) -> None:
-        self.drop(2)
-        for amount in (100, 200, 300):
-            self.mine(rolled(amount + len(self.moves)))
+    def count(self) -> None:
+        self.reads += 1
+        if self.reads in self.moves:
+            self.drop(4)
+            for amount in range(5):
+                self.mine(rolled(100 * self.reads + amount))
 
 
-@pytest.mark.parametrize("moves", [["before"], ["after"], ["after", "before", "after"]])
-async def test_logs_read_while_the_chain_moves_are_not_believed(moves: list[str]) -> None:
+@given(
+    moves=st.lists(st.integers(1, 25), max_size=3, unique=True),
+    widest=st.integers(1, 4),
+)
+@example(moves=[2], widest=2)
+@example(moves=[3], widest=2)
+def test_whenever_the_chain_moves_while_it_is_read_the_events_shown_are_the_chains(
+    moves: list[int], widest: int
+) -> None:
+    asyncio.run(_read_while_moving(moves, widest))
+
+
+async def _read_while_moving(moves: list[int], widest: int) -> None:
     chain, seen = MovingChain(), []
-    for amount in range(3):
+    for amount in range(6):
         chain.mine(rolled(amount))
-    follower = follower_of(chain, widest_range=2)
-    first = await follower.step()
-    assert first is not None
-    seen.extend(first.events)
-    await follower.done(first)
-    chain.moves = list(moves)
-    for _ in range(20):
+    follower = follower_of(chain, widest_range=widest)
+    await drain_into(follower, seen)
+    for amount in range(4):
+        chain.mine(rolled(50 + amount))
+    chain.reads, chain.moves = 0, moves
+    while chain.reads <= 25:
         await drain_into(follower, seen)
-    assert chain.moves == []
+    chain.moves = []
+    await drain_into(follower, seen)
     assert seen == list(await chain.events(1, (await chain.head()).number, frozenset()))
+
+
+async def test_events_of_a_branch_that_came_and_went_are_not_believed() -> None:
+    chain, seen = MemoryChain(), []
+    chain.mine(rolled(1))
+    follower = follower_of(chain)
+    honest = chain.events
+
+    async def of_another_branch(*asked: Any) -> list[ChainEvent]:
+        chain.events = honest  # type: ignore[method-assign]  # the branch is gone after one read
+        return [replace(event, block_hash=ZERO_HASH) for event in await honest(*asked)]
+
+    chain.events = of_another_branch  # type: ignore[method-assign]  # one endpoint on a branch
+    assert await follower.step() is None
+    await drain_into(follower, seen)
+    assert seen == list(await chain.events(1, 1, frozenset()))
 
 
 @given(
