@@ -119,6 +119,8 @@ ADVICE: dict[str, str] = {
     "{maximum:tokens}.",
     "ServiceToken_RateTooHigh": "The yearly rate of {rate} basis points is above the bound, "
     "{maximum}.",
+    "ServiceToken_SupplyTooLarge": "The supply of {supply:tokens} SVC would pass the bound, "
+    "{maximum:tokens} SVC; found the network with less.",
     # OpenZeppelin: ownership, tokens, signatures
     "OwnableInvalidOwner": "{owner} cannot own a contract.",
     "OwnableUnauthorizedAccount": "{account} is not the contract's owner; use the owner's account.",
