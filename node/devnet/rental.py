@@ -7,7 +7,7 @@ its statement at the end of the month.
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -64,8 +64,11 @@ class Rental:
         """One paid and verified read of a ticket."""
         return await self.reader.read(token, "status", self.grants[token.id])
 
-    async def read_many(self, token: TokenId, count: int) -> tuple[list[ReadAnswer], list[float]]:
-        """Read ``count`` times, CONCURRENT at once; the answers and their times in ms."""
+    async def read_many(
+        self, token: TokenId, count: int, counted: Callable[[int], None]
+    ) -> tuple[list[ReadAnswer], list[float]]:
+        """Read ``count`` times, CONCURRENT at once; the answers and their times in ms.
+        ``counted`` is told after each answer how many there are."""
         answers: list[ReadAnswer] = []
         times: list[float] = []
         left = iter(range(count))
@@ -75,6 +78,7 @@ class Rental:
                 started = time.perf_counter()
                 answers.append(await self.status(token))
                 times.append((time.perf_counter() - started) * 1_000)
+                counted(len(answers))
 
         await asyncio.gather(*(work() for _ in range(CONCURRENT)))
         return answers, times

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from node.client.http import expect_json
 from node.devnet.airline import ISSUER_SHARE, Airline
@@ -21,6 +21,7 @@ from node.devnet.rental import DEPOSIT, Rental, grant_to
 from node.devnet.report import NodeSeen, PayoutSeen, StoryReport, TokenSeen, tokens_text
 from node.errors import NetworkError
 from settlement.core.statements import StatementDraft
+from settlement.errors import OurError
 from settlement.ports.chain_records import PotStatus
 from settlement.protocol.signing import SigningKey
 from settlement.types import ZERO_ADDRESS, Address, TokenId, checksum
@@ -34,6 +35,19 @@ GOOD_BOOKING = "H-1001"
 SILENT_BOOKING = "H-2002"
 PATIENCE_S = 30.0
 _POLL_S = 0.1
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class StoryStalled(OurError):
+    """Something that the story waits for did not happen."""
+
+    code: ClassVar[str] = "SL-9101"
+    title: ClassVar[str] = "The story does not go on"
+    fix: ClassVar[str] = "Look for warnings in {folder}: {waiting_for}, not within {seconds} s."
+
+    waiting_for: str
+    seconds: int
+    folder: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +91,7 @@ class Story:
         self.narrator.check(claim, held)
 
     async def until(self, what: str, done: Callable[..., Awaitable[bool]], *args: Any) -> None:
-        """Ask a public interface until ``done(*args)``; raises TimeoutError if it never is."""
+        """Ask a public interface until ``done(*args)``; raises StoryStalled if it never is."""
         waited = time.perf_counter()
         while time.perf_counter() - waited < PATIENCE_S:
             self.net.children.check()
@@ -87,7 +101,7 @@ class Story:
             except NetworkError:
                 self.narrator.progress(f"{what}: not yet")
             await asyncio.sleep(_POLL_S)
-        raise TimeoutError(f"{what}: not within {PATIENCE_S:.0f} s")
+        raise StoryStalled(waiting_for=what, seconds=int(PATIENCE_S), folder=self.report.folder)
 
 
 async def described(story: Story, token: TokenId) -> list[dict[str, Any]]:
@@ -173,7 +187,11 @@ async def rental_reads(story: Story, rental: Rental, count: int) -> None:
     first = story.tickets[0]
     await story.until("the channel is known", readable, rental, first)
     began = time.perf_counter()
-    answers, story.report.read_ms = await rental.read_many(first, count)
+
+    def counted(done: int) -> None:
+        story.narrator.progress(f"The car rental reads: {done} of {count} answers, all verified")
+
+    answers, story.report.read_ms = await rental.read_many(first, count, counted)
     story.report.reads = len(answers)
     story.report.reads_per_s = len(answers) / (time.perf_counter() - began)
     by_node = Counter(story.name_of(checksum(answer.node)) for answer in answers)
