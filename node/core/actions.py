@@ -183,7 +183,7 @@ def guard(
         raise LeaseMissing(problem="the lease of this call is over")
     if isinstance(effect, PerformHttp) and action.phase is not ActionPhase.CALLING:
         raise ActionUnknown(problem="anchors make the call now")
-    if any(queued.lane == f"action/{effect.key.hex()}" for queued in state.queue):
+    if any(queued.strand == f"action/{effect.key.hex()}" for queued in state.queue):
         raise ActionUnknown(problem="its outcome waits for its turn")
     return action
 

@@ -2,7 +2,7 @@
 
 An input's bytes travel in a proposal and stand in the journal. Its *hash* covers whatever the
 script can see of it and leaves signatures out, so that two signatures over the same word are one
-input. Its *lane* and *place* say what it must not precede: inputs of one lane are journalled in
+input. Its *strand* and *place* say what it must not precede: inputs of one strand are journalled in
 order of place, each place once.
 """
 
@@ -142,16 +142,16 @@ def _word(value: int) -> bytes:
     return value.to_bytes(32, "big")
 
 
-def lane_and_place(given: AnyInput) -> tuple[str, int]:
-    """The order that an input must keep: its lane, and its place in that lane."""
+def strand_and_place(given: AnyInput) -> tuple[str, int]:
+    """The order that an input must keep: its strand, and its place in that strand."""
     match given:
         case Activation():
             return "activation", 0
         case Attested(entry=entry):
             return feed_stream(entry.attester, entry.topic, entry.epoch), entry.sequence
         case ChainEvent():
-            lane = f"chain/{given.chain_id}/{given.contract.hex()}"
-            return lane, (given.block << 20) + given.log_index
+            strand = f"chain/{given.chain_id}/{given.contract.hex()}"
+            return strand, (given.block << 20) + given.log_index
         case Outcome(key=key) | Failure(key=key):
             return f"action/{key.hex()}", 0
         case Timer():

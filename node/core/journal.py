@@ -57,7 +57,7 @@ class Queued:
 
     hash: Hash
     data: bytes
-    lane: str
+    strand: str
     place: int
     trigger: Hash
     trigger_ms: int
@@ -124,7 +124,7 @@ class JournalState:
 
     ``version`` 0 is before the activation's commit, with an empty state. ``head`` is the content
     hash (:func:`node.core.commits.content_hash`) of the newest committed entry and ``tip`` that
-    entry with its signatures and without its input. ``cursors`` is the next place of each lane.
+    entry with its signatures and without its input. ``cursors`` is the next place of each strand.
     ``seen`` is the newest lease of anybody that this replica has seen. ``evidence`` counts what
     is logged in :func:`evidence_stream`, ``disputed`` is the last entry that was found wrong.
     """

@@ -1,4 +1,4 @@
-"""The inputs that wait at a token: each once, each lane in order, a bounded number."""
+"""The inputs that wait at a token: each once, each strand in order, a bounded number."""
 
 from dataclasses import replace
 
@@ -9,8 +9,8 @@ from node.core.inputs import (
     Timer,
     decode_input,
     input_hash,
-    lane_and_place,
     own_trigger,
+    strand_and_place,
 )
 from node.core.journal import MAX_QUEUE, JournalState, OpenAction, OpenTimer, Queued
 from node.errors import ActionUnknown, InputInvalid, InputStale, QueueFull
@@ -24,14 +24,14 @@ def admit(state: JournalState, data: bytes) -> Queued:
     of an action (or a timer) that is not open.
     """
     given = decode_input(data)
-    lane, place = lane_and_place(given)
-    if place < state.cursors.get(lane, 0):
-        raise InputStale(lane=lane, place=place, next=state.cursors[lane])
+    strand, place = strand_and_place(given)
+    if place < state.cursors.get(strand, 0):
+        raise InputStale(strand=strand, place=place, next=state.cursors[strand])
     trigger, trigger_ms = trigger_at(state, given)
     return Queued(
         hash=input_hash(given),
         data=data,
-        lane=lane,
+        strand=strand,
         place=place,
         trigger=trigger,
         trigger_ms=trigger_ms,
@@ -97,37 +97,39 @@ def enqueue(state: JournalState, data: bytes, *, bounded: bool = True) -> Journa
 
 
 def next_input(state: JournalState) -> Queued | None:
-    """The oldest input by its trigger's time among the first ones of their lanes."""
+    """The oldest input by its trigger's time among the first ones of their strands."""
     heads: dict[str, Queued] = {}
     for each in state.queue:
-        if each.lane not in heads or each.place < heads[each.lane].place:
-            heads[each.lane] = each
-    return min(heads.values(), key=lambda q: (q.trigger_ms, q.lane, q.place, q.hash), default=None)
+        if each.strand not in heads or each.place < heads[each.strand].place:
+            heads[each.strand] = each
+    return min(
+        heads.values(), key=lambda q: (q.trigger_ms, q.strand, q.place, q.hash), default=None
+    )
 
 
 def left_out(state: JournalState, proposed: Queued) -> Queued | None:
-    """An input that waits here and comes before the proposed one in its lane, if there is any."""
-    earlier = (q for q in state.queue if q.lane == proposed.lane and q.place < proposed.place)
+    """An input that waits here and comes before the proposed one in its strand, if there is any."""
+    earlier = (q for q in state.queue if q.strand == proposed.strand and q.place < proposed.place)
     return next(earlier, None)
 
 
 def after_input(state: JournalState, done: Queued) -> JournalState:
-    """The state with an input journalled: its lane moved on, and the queue without whatever has
+    """The state with an input journalled: its strand moved on, and the queue without whatever has
     lost its turn or its purpose."""
     cursors = state.cursors
-    if not done.lane.startswith(("action/", "timer/")):
-        cursors = cursors | {done.lane: done.place + 1}
+    if not done.strand.startswith(("action/", "timer/")):
+        cursors = cursors | {done.strand: done.place + 1}
     moved = replace(state, cursors=cursors)
     kept = tuple(
         q
         for q in state.queue
-        if q.hash != done.hash and q.place >= cursors.get(q.lane, 0) and _still_open(moved, q)
+        if q.hash != done.hash and q.place >= cursors.get(q.strand, 0) and _still_open(moved, q)
     )
     return replace(moved, queue=kept)
 
 
 def _still_open(state: JournalState, queued: Queued) -> bool:
-    kind, _, name = queued.lane.partition("/")
+    kind, _, name = queued.strand.partition("/")
     match kind:
         case "action":
             return any(action.key.hex() == name for action in state.actions)

@@ -232,7 +232,7 @@ def _check_order(state: JournalState, proposal: Proposal, queued: Queued, timing
     opened_ms = proposal.lease.vote.window_end - timing.lease_ms
     earlier = left_out(state, queued)
     if earlier is not None and proposal.entry.time >= opened_ms:
-        raise InputOutOfOrder(lane=earlier.lane, place=earlier.place)
+        raise InputOutOfOrder(strand=earlier.strand, place=earlier.place)
 
 
 def _own_run(

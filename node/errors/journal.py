@@ -38,13 +38,13 @@ class InputNotDeclared(JournalError):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class InputStale(JournalError):
-    """An input of the same lane and place, or a later one, has been journalled."""
+    """An input of the same strand and place, or a later one, has been journalled."""
 
     code: ClassVar[str] = "SL-5142"
     title: ClassVar[str] = "The input has had its turn"
-    fix: ClassVar[str] = "Nothing to do: {lane} is at {next}, past {place}."
+    fix: ClassVar[str] = "Nothing to do: {strand} is at {next}, past {place}."
 
-    lane: str
+    strand: str
     place: int
     next: int
 
@@ -55,9 +55,9 @@ class InputOutOfOrder(JournalError):
 
     code: ClassVar[str] = "SL-5143"
     title: ClassVar[str] = "An earlier input comes first"
-    fix: ClassVar[str] = "Propose {place} of {lane} first."
+    fix: ClassVar[str] = "Propose {place} of {strand} first."
 
-    lane: str
+    strand: str
     place: int
 
 

@@ -21,8 +21,8 @@ from node.core.inputs import (
     encode_input,
     entry_trigger,
     input_hash,
-    lane_and_place,
     own_trigger,
+    strand_and_place,
 )
 from node.errors import (
     FailureUnproven,
@@ -153,11 +153,11 @@ def test_whatever_the_script_sees_changes_the_hash() -> None:
     assert input_hash(failure(word(ANCHORS[0]), word(ANCHORS[2]))) != input_hash(failure())
 
 
-def test_lanes_tell_what_must_keep_its_order() -> None:
-    assert lane_and_place(attested()) == (f"feed/{AIRLINE.address.hex()}/flights/2", 5)
-    assert lane_and_place(EVENT) == (f"chain/1/{CONTRACT.hex()}", (12 << 20) + 3)
-    assert lane_and_place(outcome()) == lane_and_place(failure())
-    assert lane_and_place(TIMER) == ("timer/checkout", 4)
+def test_strands_tell_what_must_keep_its_order() -> None:
+    assert strand_and_place(attested()) == (f"feed/{AIRLINE.address.hex()}/flights/2", 5)
+    assert strand_and_place(EVENT) == (f"chain/1/{CONTRACT.hex()}", (12 << 20) + 3)
+    assert strand_and_place(outcome()) == strand_and_place(failure())
+    assert strand_and_place(TIMER) == ("timer/checkout", 4)
 
 
 def test_triggers_are_what_an_anchor_can_compute_from_its_own_log() -> None:

@@ -329,7 +329,7 @@ def test_a_wrong_activation_is_refused(event: ActionActivate, error: type[Except
         Node(A).take(event)
 
 
-def test_an_input_waits_once_and_its_lane_keeps_its_order() -> None:
+def test_an_input_waits_once_and_its_strand_keeps_its_order() -> None:
     a, b, _ = begun(attested(1), attested(0), attested(1))
     assert len(a.state.queue) == 2
     first = a.propose()
