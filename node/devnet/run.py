@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ async def run_devnet(
     *, folder: Path, reads: int, keep: bool, as_json: bool, embedded: bool
 ) -> bool:
     """Live through the month; whether every check held. Everything started is stopped."""
+    _end_like_ctrl_c()
     console = Console(stderr=as_json)
     report = StoryReport(folder=str(folder))
     narrator = Narrator(console, report)
@@ -51,6 +53,13 @@ async def run_devnet(
             _show_addresses(console, report, net)
             await asyncio.Event().wait()
     return report.held
+
+
+def _end_like_ctrl_c() -> None:
+    """However this process is asked to end, it takes its children along."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, signal.raise_signal, signal.SIGINT)
 
 
 async def _story(net: Devnet, narrator: Narrator, report: StoryReport, reads: int) -> None:
