@@ -1,4 +1,4 @@
-"""Figures and how they are shown: one JSON object per line, or a table with bars.
+"""Figures and how they are shown: one JSON object per line, or lines with bars.
 
 A bar shows the measured value against its target; full means reached, whichever direction is good.
 """
@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from typing import TextIO
 
 from rich.console import Console
-from rich.table import Table
 
 BAR_CELLS = 10
 
@@ -56,16 +55,16 @@ def write_json(figure: Figure, out: TextIO = sys.stdout) -> None:
 
 def show_table(figures: Sequence[Figure], console: Console) -> None:
     """One line per figure, and below it, in dim, what to compare it with."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("figure", overflow="fold")
-    table.add_column("measured", justify="right", no_wrap=True)
-    table.add_column("target", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    for figure in figures:
-        note = f"\n  [dim]{figure.reference}[/]" if figure.reference else ""
-        measured = _number(figure.value, figure.unit)
-        table.add_row(figure.name + note, measured, _target(figure), _bar(figure))
-    console.print(table)
+    rows = [
+        (figure.name, _number(figure.value, figure.unit), _target(figure), _bar(figure))
+        for figure in figures
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    for figure, (name, measured, target, bar) in zip(figures, rows, strict=True):
+        line = f"{name:<{widths[0]}}  {measured:>{widths[1]}}  {target:>{widths[2]}}  {bar}"
+        console.print(line, highlight=False, soft_wrap=True)
+        if figure.reference:
+            console.print(f"    {figure.reference}", style="dim", highlight=False, soft_wrap=True)
 
 
 def _number(value: float, unit: str) -> str:
