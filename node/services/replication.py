@@ -29,7 +29,7 @@ from node.core.journal import (
     SendQuery,
     journal_stream,
 )
-from node.core.replicating import needs_run, require_accepted
+from node.core.replicating import needs_run, reply_to_query, require_accepted
 from node.errors import BaseMoved, JournalBehind, PeerRefused, PeerUnreachable
 from node.ports.network import Network
 from node.protocol.frames import (
@@ -242,12 +242,9 @@ class Replication:
                 domain=self._domain,
             )
             await self.apply(query.token, event)
+        commits = await self.commits(query.token, query.first, min(query.limit, PAGE))
         state = await self._instances.state(query.token)
-        return JournalReply(
-            version=state.version,
-            commits=await self.commits(query.token, query.first, min(query.limit, PAGE)),
-            accepted=state.accepted.proposal if state.accepted else None,
-        )
+        return reply_to_query(state, commits, PAGE)
 
     # Effects
 
