@@ -1,8 +1,12 @@
-"""What every node process stands on, whatever its roles: key, store, chain, links, feeds, table."""
+"""What every node stands on, whatever its roles: key, store, chain, links, feeds, table.
+
+:class:`Edges` is where a node touches the world. A process opens the real ones; a rehearsal
+(``node.devnet.rehearsal``) puts in-memory ones in their place and leaves the rest as it is.
+"""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 
@@ -13,6 +17,12 @@ from node.effects.exchange import Exchanger
 from node.effects.outgoing import GuardedHttp
 from node.effects.scripts import HttpScripts
 from node.net.mesh import Mesh
+from node.ports.beacon import Beacon
+from node.ports.http import OutgoingHttp
+from node.ports.network import Network
+from node.ports.sandbox import Sandbox
+from node.ports.scripts import ScriptSource
+from node.sandbox.pool import PoolConfig, SandboxPool
 from node.services.beacon import RandaoBeacon
 from node.services.chain_view import ChainView
 from node.services.dispatch import Dispatch
@@ -28,6 +38,10 @@ from settlement.chain.follower import Follower, FollowerOptions
 from settlement.chain.keystore import load_key
 from settlement.chain.reader import RpcChainReader
 from settlement.chain.rpc import JsonRpc
+from settlement.chain.sender import RpcSender
+from settlement.ports.chain import ChainReader, ChainWriter
+from settlement.ports.clock import Clock
+from settlement.ports.store import Store
 from settlement.protocol.signing import SigningKey
 from settlement.protocol.typed_data import Domain
 from settlement.services.calendar import Calendar
@@ -36,6 +50,24 @@ from settlement.services.directory import ChannelDirectory
 from settlement.services.engine import Engine
 from settlement.store.sqlite import SqliteStore
 from settlement.types import checksum
+
+OpenSandbox = Callable[[], AbstractAsyncContextManager[Sandbox]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """A node's ports, each open; the sandbox is opened by the role that needs it."""
+
+    key: SigningKey
+    deployment: Deployment
+    clock: Clock
+    store: Store
+    chain: ChainReader
+    writer: ChainWriter
+    network: Network
+    http: OutgoingHttp
+    scripts: ScriptSource
+    open_sandbox: OpenSandbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,27 +79,29 @@ class Foundation:
     deployment: Deployment
     domain: Domain
     engine: Engine
-    rpc: JsonRpc
-    chain: RpcChainReader
+    chain: ChainReader
+    writer: ChainWriter
     view: ChainView
     calendar: Calendar
     directory: ChannelDirectory
     following: Following
     dispatch: Dispatch
-    mesh: Mesh
+    network: Network
     metrics: Metrics
     feeds: FeedService
     scripts: ScriptLibrary
-    beacon: RandaoBeacon
+    beacon: Beacon
     rules: Rules
     table: Table
-    http: GuardedHttp
+    http: OutgoingHttp
+    open_sandbox: OpenSandbox
     timing: Timing
 
 
 @asynccontextmanager
-async def foundation(config: NodeConfig) -> AsyncIterator[Foundation]:
-    """Open everything, and close it in the opposite order.
+async def real_edges(config: NodeConfig) -> AsyncIterator[tuple[Edges, Mesh]]:
+    """Open everything but the links, which the mesh opens once it is served; close it in the
+    opposite order.
 
     Raises InputError and KeystoreUnusable for a wrong configuration, StoreFailed, WrongChain.
     """
@@ -78,19 +112,6 @@ async def foundation(config: NodeConfig) -> AsyncIterator[Foundation]:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SqliteStore(config.database))
         rpc = await stack.enter_async_context(JsonRpc(config.rpc_url, deployment.chain_id))
-        chain = RpcChainReader(rpc, deployment)
-        terms = (await chain.parameters()).terms
-        engine = Engine(store, clock)
-        metrics = Metrics(checksum(key.address))
-        view, calendar = ChainView(deployment.chain_id), Calendar(chain)
-        directory = ChannelDirectory(engine)
-        options = FollowerOptions(
-            confirmations=config.confirmations, poll_ms=config.follow_interval_ms
-        )
-        follower = Follower(
-            reader=chain, clock=clock, first_block=deployment.first_block, options=options
-        )
-        following = Following(follower, view, calendar, directory, metrics)
         mesh = Mesh(
             key=key,
             domain=deployment.domain,
@@ -99,48 +120,73 @@ async def foundation(config: NodeConfig) -> AsyncIterator[Foundation]:
             port=config.link_port,
             random_bytes=os.urandom,
         )
-        random = Random(os.urandom(16))  # noqa: S311 - picks peers, no secrets
-        feeds = FeedService(engine, mesh, deployment.domain, metrics, random)
         exchanger = Exchanger(private_hosts=config.private_hosts)
-        scripts = ScriptLibrary(
-            view, HttpScripts(exchanger), ScriptCache(config.data_dir / "scripts")
-        )
-        beacon = RandaoBeacon(chain)
-        rules = Rules(replicas=config.replicas, minimum_stake=terms.minimum_service_stake)
-        judge = PlacementJudge(
-            domain=deployment.domain, view=view, scripts=scripts, beacon=beacon, rules=rules
-        )
-        table = Table(
-            key=key,
-            domain=deployment.domain,
-            engine=engine,
-            network=mesh,
-            view=view,
-            judge=judge.require,
-        )
-        dispatch = Dispatch()
-        feeds.register(dispatch)
-        table.register(dispatch)
-        yield Foundation(
-            config=config,
+        pool = PoolConfig(workers=config.sandbox_workers, cache=config.data_dir / "engine")
+        edges = Edges(
             key=key,
             deployment=deployment,
-            domain=deployment.domain,
-            engine=engine,
-            rpc=rpc,
-            chain=chain,
-            view=view,
-            calendar=calendar,
-            directory=directory,
-            following=following,
-            dispatch=dispatch,
-            mesh=mesh,
-            metrics=metrics,
-            feeds=feeds,
-            scripts=scripts,
-            beacon=beacon,
-            rules=rules,
-            table=table,
+            clock=clock,
+            store=store,
+            chain=RpcChainReader(rpc, deployment),
+            writer=RpcSender(rpc, key, deployment=deployment),
+            network=mesh,
             http=GuardedHttp(exchanger, clock),
-            timing=Timing(lease_ms=config.election_window_ms, gap_ms=config.election_gap_ms),
+            scripts=HttpScripts(exchanger),
+            open_sandbox=lambda: SandboxPool(pool),
         )
+        yield edges, mesh
+
+
+async def lay_foundation(config: NodeConfig, edges: Edges) -> Foundation:
+    """Compose what all roles share; asks the chain for its present terms."""
+    deployment, domain, chain = edges.deployment, edges.deployment.domain, edges.chain
+    terms = (await chain.parameters()).terms
+    engine = Engine(edges.store, edges.clock)
+    metrics = Metrics(checksum(edges.key.address))
+    view, calendar = ChainView(deployment.chain_id), Calendar(chain)
+    directory = ChannelDirectory(engine)
+    options = FollowerOptions(confirmations=config.confirmations, poll_ms=config.follow_interval_ms)
+    follower = Follower(
+        reader=chain, clock=edges.clock, first_block=deployment.first_block, options=options
+    )
+    random = Random(os.urandom(16))  # noqa: S311 - picks peers, no secrets
+    feeds = FeedService(engine, edges.network, domain, metrics, random)
+    scripts = ScriptLibrary(view, edges.scripts, ScriptCache(config.data_dir / "scripts"))
+    beacon = RandaoBeacon(chain)
+    rules = Rules(replicas=config.replicas, minimum_stake=terms.minimum_service_stake)
+    judge = PlacementJudge(domain=domain, view=view, scripts=scripts, beacon=beacon, rules=rules)
+    table = Table(
+        key=edges.key,
+        domain=domain,
+        engine=engine,
+        network=edges.network,
+        view=view,
+        judge=judge.require,
+    )
+    dispatch = Dispatch()
+    feeds.register(dispatch)
+    table.register(dispatch)
+    return Foundation(
+        config=config,
+        key=edges.key,
+        deployment=deployment,
+        domain=domain,
+        engine=engine,
+        chain=chain,
+        writer=edges.writer,
+        view=view,
+        calendar=calendar,
+        directory=directory,
+        following=Following(follower, view, calendar, directory, metrics),
+        dispatch=dispatch,
+        network=edges.network,
+        metrics=metrics,
+        feeds=feeds,
+        scripts=scripts,
+        beacon=beacon,
+        rules=rules,
+        table=table,
+        http=edges.http,
+        open_sandbox=edges.open_sandbox,
+        timing=Timing(lease_ms=config.election_window_ms, gap_ms=config.election_gap_ms),
+    )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -10,12 +10,14 @@ from node.api.application import make_application
 from node.api.feeds import FeedRoutes
 from node.api.health import HealthRoutes, Identity
 from node.api.tokens import RouteRoutes
-from node.app.foundation import Foundation, foundation
+from node.app.foundation import Foundation, lay_foundation, real_edges
 from node.app.roles import Added, anchor_role, service_role
 from node.config import NodeConfig, Role
 from node.core.placement import ANCHOR, SERVICE
 from node.net.deadlines import Limits, serve
 from node.net.members import Member as LinkMember
+from node.net.mesh import Mesh
+from node.services.chain_view import ChainView
 from settlement.ports.chain_events import (
     ChainEvent,
     NodeLeft,
@@ -41,25 +43,32 @@ class Running:
 @asynccontextmanager
 async def running_node(config: NodeConfig) -> AsyncIterator[Running]:
     """Start a node, yield once its API and its links listen, stop it on leaving."""
+    async with real_edges(config) as (edges, mesh):
+        base = await lay_foundation(config, edges)
+        base.view.subscribe(_members_linked(base.view, mesh))
+        async with serving(base, mesh) as (api_url, loops):
+            link_url = f"wss://{config.link_host}:{mesh.port}"
+            yield Running(base=base, api_url=api_url, link_url=link_url, failed=loops)
+
+
+@asynccontextmanager
+async def serving(
+    base: Foundation, links: AbstractAsyncContextManager[object]
+) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
+    """Open the roles, then ``links`` and the API; yield the API's URL and the task that all
+    background work goes on in, which finishes only if something in it breaks."""
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(foundation(config))
         added = await stack.enter_async_context(_roles(base))
-        base.mesh.serve(base.dispatch)
-        base.view.subscribe(_members_linked(base))
-        mesh = await stack.enter_async_context(base.mesh)
-        limits = Limits()
+        base.network.serve(base.dispatch)
+        await stack.enter_async_context(links)
         application = make_application([*_common_routes(base), *added.routes])
+        host = base.config.api_host
         port = await stack.enter_async_context(
-            serve(application, config.api_host, config.api_port, limits)
+            serve(application, host, base.config.api_port, Limits())
         )
         loops = asyncio.create_task(_run(base, added))
         stack.push_async_callback(_cancelled, loops)
-        yield Running(
-            base=base,
-            api_url=f"http://{config.api_host}:{port}",
-            link_url=f"wss://{config.link_host}:{mesh.port}",
-            failed=loops,
-        )
+        yield f"http://{host}:{port}", loops
 
 
 async def _run(base: Foundation, added: Added) -> None:
@@ -98,7 +107,7 @@ async def _roles(base: Foundation) -> AsyncIterator[Added]:
         yield whole
 
 
-def _members_linked(base: Foundation) -> Callable[[ChainEvent], Awaitable[None]]:
+def _members_linked(view: ChainView, mesh: Mesh) -> Callable[[ChainEvent], Awaitable[None]]:
     """Keep the mesh's members those of the registry."""
 
     async def follow(event: ChainEvent) -> None:
@@ -106,9 +115,9 @@ def _members_linked(base: Foundation) -> Callable[[ChainEvent], Awaitable[None]]
             members = {
                 member.key: LinkMember(key=member.key, link_url=member.link_url)
                 for role in (SERVICE, ANCHOR)
-                for member in base.view.members.active(role)
+                for member in view.members.active(role)
             }
-            base.mesh.set_members(members.values())
+            mesh.set_members(members.values())
 
     return follow
 
@@ -116,7 +125,7 @@ def _members_linked(base: Foundation) -> Callable[[ChainEvent], Awaitable[None]]
 def _common_routes(base: Foundation) -> list[HealthRoutes | RouteRoutes | FeedRoutes]:
     bits = sum(ROLE_BITS[role] for role in base.config.roles)
     identity = Identity(key=base.key.address, roles=bits, version=version("smart-layer"))
-    health = HealthRoutes(identity, base.view, base.mesh, base.metrics, lambda: missing(base))
+    health = HealthRoutes(identity, base.view, base.network, base.metrics, lambda: missing(base))
     return [health, FeedRoutes(base.feeds), RouteRoutes(base.table, base.view)]
 
 
@@ -128,7 +137,7 @@ def missing(base: Foundation) -> list[str]:
     bits = sum(ROLE_BITS[role] for role in base.config.roles)
     if base.key.address not in {member.key for member in base.view.members.active(bits)}:
         found.append("this node's key is not registered for its roles")
-    linked = set(base.mesh.peers())
+    linked = set(base.network.peers())
     others = {
         member.key
         for role in (SERVICE, ANCHOR)

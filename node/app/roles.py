@@ -8,7 +8,6 @@ from node.api.application import Routes
 from node.api.channels import ChannelRoutes, RecordRoutes
 from node.api.tokens import TokenRoutes
 from node.app.foundation import Foundation
-from node.sandbox.pool import PoolConfig, SandboxPool
 from node.services.acknowledging import LinkAcknowledgements, serve_acknowledgements
 from node.services.actions import Actions
 from node.services.executing import Executing
@@ -23,7 +22,6 @@ from node.services.running import Runner
 from node.services.voting import Voting
 from settlement.chain.calls import Calls
 from settlement.chain.follower import ChainBatch
-from settlement.chain.sender import RpcSender
 from settlement.services.anchor import Anchor
 from settlement.services.collector import Collector, CollectorTerms
 from settlement.services.engine import Performer
@@ -45,9 +43,7 @@ class Added:
 async def service_role(base: Foundation) -> AsyncIterator[Added]:
     """Hold instances, run scripts, answer reads, collect vouchers."""
     config, clock = base.config, base.engine.clock
-    async with SandboxPool(
-        PoolConfig(workers=config.sandbox_workers, cache=config.data_dir / "engine")
-    ) as sandbox:
+    async with base.open_sandbox() as sandbox:
         runner = Runner(sandbox)
         instances = Instances(
             engine=base.engine, view=base.view, chain=base.chain, scripts=base.scripts
@@ -56,7 +52,7 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
             key=base.key,
             domain=base.domain,
             engine=base.engine,
-            network=base.mesh,
+            network=base.network,
             instances=instances,
             judge=Judge(instances, base.domain),
             runner=runner,
@@ -67,7 +63,7 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
         executing = Executing(
             key=base.key,
             domain=base.domain,
-            network=base.mesh,
+            network=base.network,
             clock=clock,
             instances=instances,
             replication=replication,
@@ -79,7 +75,7 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
             key=base.key,
             domain=base.domain,
             engine=base.engine,
-            network=base.mesh,
+            network=base.network,
             http=base.http,
             instances=instances,
             replication=replication,
@@ -94,7 +90,7 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
             node=base.key.address,
             directory=base.directory,
             calendar=base.calendar,
-            anchors=LinkAcknowledgements(base.mesh),
+            anchors=LinkAcknowledgements(base.network),
             terms=CollectorTerms(exposure_limit=config.exposure_limit),
         )
         async with collector:
@@ -164,7 +160,7 @@ async def anchor_role(base: Foundation) -> AsyncIterator[Added]:
         engine=base.engine,
         anchor=anchor,
         chain=base.chain,
-        writer=RpcSender(base.rpc, base.key, deployment=base.deployment),
+        writer=base.writer,
         calls=Calls(base.deployment),
         calendar=base.calendar,
     )

@@ -37,5 +37,8 @@ async def expect_json(
     if status >= 500 or not isinstance(found, dict):
         raise PeerUnreachable(peer=b"", problem=f"{url} answers with status {status}")
     raise PeerRefused(
-        peer=b"", refusal=str(found.get("code", status)), reason=str(found.get("detail", ""))
+        peer=b"",
+        refusal=str(found.get("code", status)),
+        reason=str(found.get("detail", "")),
+        again=found.get("retryable") is True,
     )

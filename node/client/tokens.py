@@ -8,7 +8,8 @@
     answer.result["delayMinutes"]
 
 A read asks an anchor for the route once, picks a replica at random, pays with a voucher and
-verifies the answer offline. When a replica does not answer, the same request goes to another.
+verifies the answer offline. When a replica does not answer, or says that another may, the same
+request goes to the next.
 """
 
 import json
@@ -112,13 +113,17 @@ class TokenReader:
         route = await self.route(token)
         request_id = Hash(self.random_bytes(32))
         order = self.random.sample(route.replicas, len(route.replicas))
-        last: PeerUnreachable | None = None
+        last: PeerUnreachable | PeerRefused | None = None
         for replica in order:
             try:
                 return await self._read_at(
                     replica, route, token, interface, grant, arguments or {}, request_id
                 )
             except PeerUnreachable as error:
+                last = error
+            except PeerRefused as error:
+                if not error.again:
+                    raise
                 last = error
         self._routes.pop(token.id, None)
         raise last or PeerUnreachable(peer=b"", problem="the token has no replicas")

@@ -103,23 +103,7 @@ class Airline:
 
     def attestation(self, fields: Mapping[str, object], now_s: int) -> DescribedAttestation:
         """A flight-status attestation in EAS's off-chain form, signed by the airline."""
-        attestation = sign_offchain(
-            EasDomain(
-                version=EAS_VERSION,
-                chain_id=self.net.deployment.chain_id,
-                contract=self.key.address,
-            ),
-            schema=schema_uid(FLIGHT_STATUS_SCHEMA, ZERO_ADDRESS, revocable=True),
-            recipient=ZERO_ADDRESS,
-            time=now_s,
-            expiration=0,
-            revocable=True,
-            ref_uid=ZERO_HASH,
-            data=encode_fields(FLIGHT_STATUS_SCHEMA, dict(fields)),  # type: ignore[arg-type]  # JSON values by construction
-            salt=Hash(os.urandom(32)),
-            key=self.key,
-        )
-        return DescribedAttestation(attestation=attestation, schema=FLIGHT_STATUS_SCHEMA)
+        return flight_status(self.key, self.net.deployment.chain_id, fields, now_s)
 
     async def attest_delay(
         self, nodes: list[str], flight: str, minutes: int, new_arrival: int
@@ -144,6 +128,25 @@ class Airline:
         return await publisher.publish(said.to_bytes(), {"flightNumber": flight})
 
 
+def flight_status(
+    key: SigningKey, chain_id: int, fields: Mapping[str, object], now_s: int
+) -> DescribedAttestation:
+    """A flight-status attestation in EAS's off-chain form, signed by ``key``."""
+    attestation = sign_offchain(
+        EasDomain(version=EAS_VERSION, chain_id=chain_id, contract=key.address),
+        schema=schema_uid(FLIGHT_STATUS_SCHEMA, ZERO_ADDRESS, revocable=True),
+        recipient=ZERO_ADDRESS,
+        time=now_s,
+        expiration=0,
+        revocable=True,
+        ref_uid=ZERO_HASH,
+        data=encode_fields(FLIGHT_STATUS_SCHEMA, dict(fields)),  # type: ignore[arg-type]  # JSON values by construction
+        salt=Hash(os.urandom(32)),
+        key=key,
+    )
+    return DescribedAttestation(attestation=attestation, schema=FLIGHT_STATUS_SCHEMA)
+
+
 @asynccontextmanager
 async def open_airline(net: Devnet, hotel_url: str, hotel: Address) -> AsyncIterator[Airline]:
     """Fund an airline, deploy its contract, build and sign its script, and serve the file."""
@@ -154,10 +157,8 @@ async def open_airline(net: Devnet, hotel_url: str, hotel: Address) -> AsyncIter
         create_ticket_contract(key.address)
     )
     assert receipt.created is not None, "a creation has an address"
-    template = files("node.devnet.flight_ticket").joinpath(TEMPLATE).read_bytes()
-    script = sign(
-        build(template, placeholder_values(net, key, receipt.created, hotel_url, hotel)), key
-    )
+    chain_id = net.deployment.chain_id
+    script = ticket_script(key, chain_id, receipt.created, hotel_url, hotel)
     async with served(script) as url:
         yield Airline(
             net=net,
@@ -169,12 +170,20 @@ async def open_airline(net: Devnet, hotel_url: str, hotel: Address) -> AsyncIter
         )
 
 
+def ticket_script(
+    key: SigningKey, chain_id: int, contract: Address, hotel_url: str, hotel: Address
+) -> bytes:
+    """The template filled in for a contract, and signed by the airline."""
+    template = files("node.devnet.flight_ticket").joinpath(TEMPLATE).read_bytes()
+    return sign(build(template, placeholder_values(key, chain_id, contract, hotel_url, hotel)), key)
+
+
 def placeholder_values(
-    net: Devnet, key: SigningKey, contract: Address, hotel_url: str, hotel: Address
+    key: SigningKey, chain_id: int, contract: Address, hotel_url: str, hotel: Address
 ) -> dict[str, str]:
-    """What the template's placeholders stand for here."""
+    """What the template's placeholders stand for."""
     return {
-        "chain_id": str(net.deployment.chain_id),
+        "chain_id": str(chain_id),
         "ticket_address": checksum(contract),
         "flight_attester": checksum(key.address),
         "flight_schema": hex_text(schema_uid(FLIGHT_STATUS_SCHEMA, ZERO_ADDRESS, revocable=True)),

@@ -34,7 +34,7 @@ class Hotel:
 
     def __init__(self, key: SigningKey, chain_id: int, silent: frozenset[str]) -> None:
         self._key = key
-        self._domain = EasDomain(version=EAS_VERSION, chain_id=chain_id, contract=key.address)
+        self._chain_id = chain_id
         self._silent = silent
         self._answers: dict[str, dict[str, Any]] = {}
         self.moved: list[dict[str, str]] = []
@@ -61,23 +61,31 @@ class Hotel:
         return web.json_response({"moved": self.moved, "calls": self.calls})
 
     def _confirm(self, booking: str, check_in: str) -> dict[str, Any]:
-        confirmation = "C-" + keccak(f"{booking}/{check_in}".encode()).hex()[:8].upper()
-        self.moved.append({"booking": booking, "checkIn": check_in, "confirmation": confirmation})
-        fields = {"booking": booking, "checkIn": check_in, "confirmation": confirmation}
-        attestation = sign_offchain(
-            self._domain,
-            schema=schema_uid(BOOKING_SCHEMA, ZERO_ADDRESS, revocable=True),
-            recipient=Address(ZERO_ADDRESS),
-            time=int(time.time()),
-            expiration=0,
-            revocable=True,
-            ref_uid=ZERO_HASH,
-            data=encode_fields(BOOKING_SCHEMA, fields),
-            salt=Hash(os.urandom(32)),
-            key=self._key,
-        )
-        described = DescribedAttestation(attestation=attestation, schema=BOOKING_SCHEMA)
-        return {**fields, "attestation": json.loads(described.to_bytes())}
+        answer = confirm(self._key, self._chain_id, booking, check_in, int(time.time()))
+        self.moved.append({name: answer[name] for name in ("booking", "checkIn", "confirmation")})
+        return answer
+
+
+def confirm(
+    key: SigningKey, chain_id: int, booking: str, check_in: str, now_s: int
+) -> dict[str, Any]:
+    """The hotel's answer to a booking that it has moved, with its attestation."""
+    confirmation = "C-" + keccak(f"{booking}/{check_in}".encode()).hex()[:8].upper()
+    fields = {"booking": booking, "checkIn": check_in, "confirmation": confirmation}
+    attestation = sign_offchain(
+        EasDomain(version=EAS_VERSION, chain_id=chain_id, contract=key.address),
+        schema=schema_uid(BOOKING_SCHEMA, ZERO_ADDRESS, revocable=True),
+        recipient=Address(ZERO_ADDRESS),
+        time=now_s,
+        expiration=0,
+        revocable=True,
+        ref_uid=ZERO_HASH,
+        data=encode_fields(BOOKING_SCHEMA, fields),
+        salt=Hash(os.urandom(32)),
+        key=key,
+    )
+    described = DescribedAttestation(attestation=attestation, schema=BOOKING_SCHEMA)
+    return {**fields, "attestation": json.loads(described.to_bytes())}
 
 
 async def serve_hotel(

@@ -40,7 +40,7 @@ class PeerUnreachable(NetworkError):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class PeerRefused(NetworkError):
-    """A peer answered a request with a typed refusal."""
+    """A peer answered a request with a typed refusal; ``again`` is what it says of a retry."""
 
     code: ClassVar[str] = "SL-5003"
     title: ClassVar[str] = "A peer refused"
@@ -49,6 +49,7 @@ class PeerRefused(NetworkError):
     peer: bytes
     refusal: str
     reason: str
+    again: bool = False
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
