@@ -70,6 +70,7 @@ class Instances:
         self._chain = chain
         self._scripts = scripts
         self._activations: dict[Hash, bytes] = {}
+        self._committed: dict[Hash, bytes] = {}
 
     async def held(self) -> tuple[Hash, ...]:
         """The ids of all tokens that this node holds."""
@@ -165,11 +166,10 @@ class Instances:
         """The attributes in the first journal entry; before it is committed, there are none."""
         if state.version == 0:
             return b"{}"
-        if state.token not in self._activations:
+        if state.token not in self._committed:
             stream = journal_stream(state.token)
             first = (await self._engine.store.read_log(stream, 1, 1))[0]
-            commit = msgspec.json.decode(first.body, type=Commit)
-            self._activations[state.token] = commit.input
-        given = decode_input(self._activations[state.token])
-        assert isinstance(given, Activation), "a token begins with its activation"
-        return given.attributes
+            given = decode_input(msgspec.json.decode(first.body, type=Commit).input)
+            assert isinstance(given, Activation), "a token begins with its activation"
+            self._committed[state.token] = given.attributes
+        return self._committed[state.token]
