@@ -167,9 +167,14 @@ class Instances:
         if state.version == 0:
             return b"{}"
         if state.token not in self._committed:
-            stream = journal_stream(state.token)
-            first = (await self._engine.store.read_log(stream, 1, 1))[0]
-            given = decode_input(msgspec.json.decode(first.body, type=Commit).input)
+            # What this process has read of the chain is what it let be committed; the log may
+            # still be on its way to the disk.
+            data = self._activations.get(state.token) or await self._first_input(state.token)
+            given = decode_input(data)
             assert isinstance(given, Activation), "a token begins with its activation"
             self._committed[state.token] = given.attributes
         return self._committed[state.token]
+
+    async def _first_input(self, token: Hash) -> bytes:
+        first = (await self._engine.store.read_log(journal_stream(token), 1, 1))[0]
+        return msgspec.json.decode(first.body, type=Commit).input
