@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from settlement.chain.keystore import load_key
 
 from node.devnet.processes import tell_ready
 from node.devnet.schemas import BOOKING_SCHEMA, EAS_VERSION
@@ -22,6 +21,7 @@ from node.tokenscript.described import DescribedAttestation
 from node.tokenscript.eas import sign_offchain
 from node.tokenscript.eas_data import encode_fields
 from node.tokenscript.eas_types import EasDomain, schema_uid
+from settlement.chain.keystore import load_key
 from settlement.protocol.signing import SigningKey
 from settlement.types import ZERO_ADDRESS, ZERO_HASH, Address, Hash, keccak
 
