@@ -19,8 +19,8 @@ from typing import Final
 import wasm
 from wasm import Body, Instruction
 
-GAS_PER_BULK_BYTE_SHIFT: Final = 2
-"""Copying or filling costs one gas per four bytes."""
+GAS_PER_BULK_BYTE_SHIFT: Final = 1
+"""Copying or filling costs one gas per two bytes."""
 GAS_PER_BULK: Final = 20
 GAS_PER_PAGE: Final = 170_000
 """A new page of 64 KiB: the kernel zeroes and maps it on first touch."""
