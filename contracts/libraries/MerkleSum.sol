@@ -16,8 +16,6 @@ import {IChannelHub} from "../interfaces/IChannelHub.sol";
 /// The three preimages have 37, 49 and 97 bytes, so none can stand for another. As sums are hashed
 /// and added on every step, all leaves that can be proved together never exceed the root's sum.
 library MerkleSum {
-    uint256 private constant SUM_LIMIT = 1 << 128;
-
     /// @dev A range of one level: where its nodes lie in memory, 64 bytes each (hash, sum), its first
     /// index, its length, the level's size, siblings used.
     struct Range {
@@ -96,46 +94,45 @@ library MerkleSum {
         return range.used == siblings.length && hash == uint256(root) && sum == rootSum;
     }
 
-    /// @dev One level up, in place; false where siblings run out or a sum overflows.
+    /// @dev One level up, in place; false where siblings run out.
     function _climb(Range memory range, IChannelHub.ProofNode[] calldata siblings)
         private
         pure
-        returns (bool fits)
+        returns (bool)
     {
         unchecked {
             uint256 read = range.nodes;
             uint256 write = read;
             uint256 end = read + (range.count << 6);
-            bool carries = range.first + range.count == range.size;
-            fits = true;
             if (range.first & 1 == 1) {
                 if (range.used == siblings.length) return false;
                 (uint256 hash, uint256 sum) = _get(read);
                 IChannelHub.ProofNode calldata left = siblings[range.used++];
-                fits = _join(write, uint256(left.hash), left.sum, hash, sum);
+                _join(write, uint256(left.hash), left.sum, hash, sum);
                 read += 0x40;
                 write += 0x40;
             }
             for (; read + 0x40 < end; read += 0x80) {
                 (uint256 leftHash, uint256 leftSum) = _get(read);
                 (uint256 rightHash, uint256 rightSum) = _get(read + 0x40);
-                fits = _join(write, leftHash, leftSum, rightHash, rightSum) && fits;
+                _join(write, leftHash, leftSum, rightHash, rightSum);
                 write += 0x40;
             }
             if (read < end) {
                 (uint256 hash, uint256 sum) = _get(read);
-                if (carries) {
+                if (range.first + range.count == range.size) {
                     _put(write, hash, sum);
                 } else {
                     if (range.used == siblings.length) return false;
                     IChannelHub.ProofNode calldata right = siblings[range.used++];
-                    fits = _join(write, hash, sum, uint256(right.hash), right.sum) && fits;
+                    _join(write, hash, sum, uint256(right.hash), right.sum);
                 }
                 write += 0x40;
             }
             range.first >>= 1;
             range.count = (write - range.nodes) >> 6;
             range.size = (range.size + 1) >> 1;
+            return true;
         }
     }
 
@@ -172,16 +169,14 @@ library MerkleSum {
         }
     }
 
-    /// @dev Write the parent to `place`; false where its sum does not fit 128 bits.
+    /// @dev Write the parent to `place`. Sums are added in 256 bits, where no tree can make them
+    /// wrap: one that passes 128 bits stays larger than any root's.
     function _join(uint256 place, uint256 leftHash, uint256 leftSum, uint256 rightHash, uint256 rightSum)
         private
         pure
-        returns (bool)
     {
         unchecked {
-            uint256 sum = leftSum + rightSum;
-            _put(place, uint256(_parent(leftHash, leftSum, rightHash, rightSum)), sum);
-            return sum < SUM_LIMIT;
+            _put(place, uint256(_parent(leftHash, leftSum, rightHash, rightSum)), leftSum + rightSum);
         }
     }
 

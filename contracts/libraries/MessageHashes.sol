@@ -75,23 +75,4 @@ library MessageHashes {
             result := keccak256(p, 66)
         }
     }
-
-    /// @notice The signer of a compact signature (EIP-2098), zero where no key made it. The form has
-    /// no bit for a high s, so each signature has one form only.
-    function recoverCompact(bytes32 digest_, bytes32 r, bytes32 vs) internal view returns (address signer) {
-        assembly ("memory-safe") {
-            let s := shr(1, shl(1, vs))
-            // half of the curve's order, rounded down: ecrecover itself takes high values too
-            if iszero(gt(s, 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0)) {
-                let p := mload(0x40)
-                mstore(p, digest_)
-                mstore(add(p, 0x20), add(shr(255, vs), 27))
-                mstore(add(p, 0x40), r)
-                mstore(add(p, 0x60), s)
-                mstore(0x00, 0)
-                pop(staticcall(gas(), 1, p, 0x80, 0x00, 0x20))
-                signer := mload(0x00)
-            }
-        }
-    }
 }

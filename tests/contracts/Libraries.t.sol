@@ -3,13 +3,10 @@ pragma solidity ^0.8.26;
 
 import {ChannelWord, ChannelWords} from "../../contracts/libraries/ChannelWord.sol";
 import {MerkleSum} from "../../contracts/libraries/MerkleSum.sol";
-import {MessageHashes} from "../../contracts/libraries/MessageHashes.sol";
 import {Splits} from "../../contracts/libraries/Splits.sol";
 import {Test} from "./support/Vm.sol";
 
 contract LibrariesTest is Test {
-    uint256 private constant ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
-
     mapping(uint32 period => bool settled) private _model;
 
     function test_splits_sum_to_the_gross_and_stay_within_a_unit(
@@ -114,26 +111,6 @@ contract LibrariesTest is Test {
         vm.assertTrue(
             ChannelWord.unwrap(word.withoutSettled(41)) == ChannelWord.unwrap(word), "nothing to give back"
         );
-    }
-
-    function test_compact_signatures_recover_their_key(uint256 secret, bytes32 digest) public view {
-        secret = bound(secret, 1, ORDER - 1);
-        (bytes32 r, bytes32 vs) = vm.signCompact(secret, digest);
-        vm.assertEq(MessageHashes.recoverCompact(digest, r, vs), vm.addr(secret), "signer");
-    }
-
-    function test_high_values_of_s_recover_nobody(uint256 secret, bytes32 digest) public view {
-        secret = bound(secret, 1, ORDER - 1);
-        (bytes32 r, bytes32 vs) = vm.signCompact(secret, digest);
-        uint256 high = ORDER - (uint256(vs) & (type(uint256).max >> 1));
-        // only where the high value still fits 255 bits can it be written in this form at all
-        bytes32 twin = bytes32(high | (1 - (uint256(vs) >> 255)) << 255);
-        address found = MessageHashes.recoverCompact(digest, r, twin);
-        vm.assertTrue(found != vm.addr(secret), "one form only");
-    }
-
-    function test_no_key_made_an_empty_signature(bytes32 digest) public view {
-        vm.assertEq(MessageHashes.recoverCompact(digest, 0, 0), address(0), "nobody");
     }
 
     function checkModel(ChannelWord word, uint32 newest) private view {

@@ -3,6 +3,7 @@ pragma solidity ^0.8.26;
 
 import {IChannelHub} from "../../contracts/interfaces/IChannelHub.sol";
 import {INodeRegistry} from "../../contracts/interfaces/INodeRegistry.sol";
+import {ISmartLayerMessages} from "../../contracts/interfaces/ISmartLayerMessages.sol";
 import {Fixture} from "./support/Fixture.sol";
 
 contract SettlementTest is Fixture {
@@ -57,17 +58,29 @@ contract SettlementTest is Fixture {
         settle(row);
     }
 
-    function test_the_other_form_of_a_signature_is_skipped() public {
+    function test_a_high_value_of_s_is_skipped_though_it_recovers_a_key() public {
         toSettle(0);
         IChannelHub.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
-        uint256 order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
-        uint256 s = uint256(row.vs) & (type(uint256).max >> 1);
-        uint256 parity = uint256(row.vs) >> 255;
-        // order - s has its highest bit set, so only a contract that cut it off would take it
-        row.vs = bytes32((order - s) & (type(uint256).max >> 1) | (1 - parity) << 255);
-        vm.recordLogs();
+        // the smallest high value still fits the compact form, and with any point's x makes somebody
+        row.r = bytes32(0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798);
+        row.vs = bytes32(0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A1);
+        bytes32 digest = lens.hashStatement(
+            address(hub), ISmartLayerMessages.Statement(anchor, 0, row.amount, row.vouchersRoot)
+        );
+        vm.assertTrue(ecrecover(digest, 27, row.r, row.vs) != address(0), "somebody");
+        expectSkip(address(0), IChannelHub.SkipReason.SignatureInvalid);
         settle(row);
-        vm.assertEq(hub.potOf(anchor, 0).sum, 0, "pot");
+    }
+
+    function test_an_amount_wider_than_128_bits_is_skipped() public {
+        IChannelHub.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
+        bytes memory call = abi.encodeCall(hub.settleChunk, (0, rowsOf(row)));
+        call[4 + 3 * 32] = 0x01; // the first byte of the first row
+        toSettle(0);
+        vm.prank(anchor);
+        (bool succeeded,) = address(hub).call(call);
+        vm.assertTrue(succeeded, "skipped, not reverted");
+        vm.assertEq(hub.potOf(anchor, 0).sum, 0, "nothing accepted");
     }
 
     function test_a_statement_signed_by_a_stranger_is_skipped() public {
