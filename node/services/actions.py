@@ -23,15 +23,22 @@ from node.core.journal import (
     runs_stream,
 )
 from node.core.placement import coordinator
-from node.errors import ActionUnknown, EffectRefused, LeaseMissing, PeerUnreachable
+from node.errors import (
+    ActionUnknown,
+    EffectRefused,
+    InputInvalid,
+    InputStale,
+    LeaseMissing,
+    PeerUnreachable,
+)
 from node.ports.http import HttpCall, HttpOutcome, HttpOutcomeKind, OutgoingHttp
 from node.ports.network import Network
 from node.protocol.frames import RouteCall, RouteReply
-from node.protocol.messages import ObservedResponse
+from node.protocol.messages import FailureAttestation, ObservedResponse
 from node.services.calling import ActionCall, action_call, proven
 from node.services.instances import Instance, Instances
 from node.services.replication import Replication
-from settlement.errors import SmartLayerError
+from settlement.errors import PeerError, SmartLayerError
 from settlement.protocol.signing import SigningKey, require_signer
 from settlement.protocol.typed_data import Domain
 from settlement.services.engine import Effect, Engine, Performer
@@ -173,15 +180,22 @@ class Actions:
         words: list[FailureWord] = []
         waiting = list(anchors)
         while waiting:
-            count = 1 if not words else needed_words(len(anchors)) - len(words)
+            count = 1 if not words else max(1, needed_words(len(anchors)) - len(words))
             now, waiting = waiting[:count], waiting[count:]
             replies = await asyncio.gather(*(self._ask(anchor, asked, call.http) for anchor in now))
             for reply in filter(None, replies):
-                if reply.response is not None:
-                    await self._routed_success(request, call, reply)
-                    return
-                if (word := self._word(reply, anchors)) is not None:
-                    words.append(word)
+                try:
+                    if reply.response is not None:
+                        success = self._success(request, call, reply)
+                        await self._replication.receive(request.token, encode_input(success))
+                        return
+                    words.append(self._word(request, call, reply, anchors))
+                except InputStale:
+                    return  # settled in the meantime
+                except PeerError as error:
+                    if error.retryable:
+                        raise
+                    self._log.warning("anchor_lied", anchor=reply.anchor.hex(), error=str(error))
             if (enough := gather_words(words, anchors)) is not None:
                 await self._attested(request, enough)
                 return
@@ -210,33 +224,45 @@ class Actions:
             return None
         return reply if isinstance(reply, RouteReply) and reply.anchor == anchor else None
 
-    async def _routed_success(
-        self, request: SendRouteCall, call: ActionCall, reply: RouteReply
-    ) -> None:
-        assert reply.response is not None
-        require_signer(self._domain, reply.response, reply.signature, reply.anchor)
+    def _success(self, request: SendRouteCall, call: ActionCall, reply: RouteReply) -> Outcome:
+        """An anchor's success as an input; raises unless it is of this call, and proves it."""
+        response = reply.response
+        assert response is not None, "the caller has looked"
+        require_signer(self._domain, response, reply.signature, reply.anchor)
+        _require_of(request, call, response)
         outcome = HttpOutcome(
-            kind=HttpOutcomeKind.ANSWERED, status=reply.response.status, body=reply.body
+            kind=HttpOutcomeKind.ANSWERED, status=response.status, body=reply.body
         )
-        _, attestation = proven(call.action, outcome)
-        await self._settle(
-            request.key, reply.response, reply.anchor, reply.signature, reply.body, attestation
+        succeeded, attestation = proven(call.action, outcome)
+        if not succeeded:
+            raise InputInvalid(problem="the answer does not prove what the action asks for")
+        return Outcome(
+            key=request.key,
+            response=response,
+            witness=reply.anchor,
+            signature=reply.signature,
+            body=reply.body,
+            attestation=attestation,
         )
 
-    def _word(self, reply: RouteReply, anchors: tuple[Address, ...]) -> FailureWord | None:
+    def _word(
+        self,
+        request: SendRouteCall,
+        call: ActionCall,
+        reply: RouteReply,
+        anchors: tuple[Address, ...],
+    ) -> FailureWord:
+        """An anchor's attested failure; raises unless it is of this call, and well signed."""
         if reply.failure is None:
-            return None
+            raise InputInvalid(problem="it says neither what came back nor that nothing did")
+        _require_of(request, call, reply.failure)
         word = FailureWord(
             anchor=reply.anchor,
             attestation=reply.failure,
             signature=reply.signature,
             outcomes=reply.outcomes,
         )
-        try:
-            verify_word(self._domain, word, anchors)
-        except SmartLayerError as error:
-            self._log.warning("anchor_lied", anchor=reply.anchor.hex(), error=str(error))
-            return None
+        verify_word(self._domain, word, anchors)
         return word
 
     async def _attested(self, request: SendRouteCall, words: tuple[FailureWord, ...]) -> None:
@@ -246,3 +272,14 @@ class Actions:
             domain=self._domain,
         )
         await self._replication.apply(request.token, event)
+
+
+def _require_of(
+    request: SendRouteCall, call: ActionCall, said: ObservedResponse | FailureAttestation
+) -> None:
+    """An anchor's word must be about the very call that it was asked to make."""
+    found = (said.token, said.action, said.version, said.attempt, said.request_hash)
+    fence = request.fence
+    asked = (request.token, request.action, fence.version, fence.attempt, call.http.request_hash)
+    if found != asked:
+        raise InputInvalid(problem="it is about another call")

@@ -1,0 +1,398 @@
+"""The network of the story in one process: real services and APIs over in-memory edges.
+
+Nodes are composed exactly as in a process of their own (``node.app``); only what they touch is
+replaced: the chain, the links, the disk, the outside and the clock. Time moves when it is told to,
+so that a lease of ten seconds is over at once, and a node can be killed between any two awaits.
+
+::
+
+    async with Rehearsal(folder, sandbox) as stage:
+        ticket = stage.mint(1, "SL123", "H-1001")
+        await stage.until(lambda: stage.agreed(ticket, 1))
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from node.app.foundation import Edges, Foundation, lay_foundation
+from node.app.process import serving
+from node.config import NodeConfig, Role
+from node.core.journal import JournalState
+from node.core.placement import ANCHOR, SERVICE
+from node.devnet.rehearsal_people import (
+    SCRIPT_URL,
+    Hotel,
+    People,
+    flight_answers,
+    person_key,
+)
+from node.ports.network import MemoryNetwork
+from node.ports.sandbox import RunRequest, RunResult, Sandbox
+from node.ports.scripts import MemoryScripts
+from node.services.instances import Instances
+from settlement.chain.deployment import Deployment
+from settlement.ports.chain_events import (
+    ChannelOpened,
+    ClassRegistered,
+    NodeRegistered,
+    RentStarted,
+    ScriptPublished,
+    TokenMoved,
+)
+from settlement.ports.clock import VirtualClock
+from settlement.ports.memory_chain import GENESIS, MemoryChain, MemoryWriter
+from settlement.ports.store import MemoryStore
+from settlement.types import ZERO_ADDRESS, Address, Hash, TokenId, keccak
+
+TOKEN = 10**18
+STAKE = {Role.ANCHOR: 20_000 * TOKEN, Role.SERVICE: 5_000 * TOKEN}
+ROLE_BITS = {Role.ANCHOR: ANCHOR, Role.SERVICE: SERVICE}
+RENTED_UNTIL = GENESIS + 10**8
+STEP_MS = 50
+PATIENCE_MS = 120_000
+_TURNS = 25
+"""Turns of the loop after which whatever does not wait for time, a sandbox or a thread is done."""
+_POLL_S = 0.001
+
+
+class WatchedSandbox:
+    """A sandbox that several nodes share, and that knows whether anything runs in it."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self.runs = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.may_run = asyncio.Event()
+        self.may_run.set()
+
+    @property
+    def engine(self) -> Hash:
+        return self._sandbox.engine
+
+    async def run(self, request: RunRequest) -> RunResult:
+        await self.may_run.wait()
+        self.runs += 1
+        self.idle.clear()
+        try:
+            return await self._sandbox.run(request)
+        finally:
+            self.runs -= 1
+            if self.runs == 0:
+                self.idle.set()
+
+
+class Player:
+    """One node: its key, its store and its API's port outlive its crashes."""
+
+    def __init__(self, stage: "Rehearsal", name: str, role: Role) -> None:
+        self.name = name
+        self.role = role
+        self.key = person_key(name)
+        self.store = MemoryStore()
+        self.sandbox = WatchedSandbox(stage.sandbox)
+        self.api_url = ""
+        self._stage = stage
+        self._base: Foundation | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._port = 0
+
+    @property
+    def address(self) -> Address:
+        return self.key.address
+
+    @property
+    def base(self) -> Foundation:
+        """The parts of its present life."""
+        assert self._base is not None, "it has not been started"
+        return self._base
+
+    @property
+    def alive(self) -> bool:
+        return self._life is not None
+
+    async def start(self) -> None:
+        """Begin a life with what the store holds; returns once its API answers."""
+        up = asyncio.Event()
+        self._life = asyncio.create_task(self._live(up))
+        waiting = asyncio.create_task(up.wait())
+        await asyncio.wait({waiting, self._life}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        self.check()
+
+    async def crash(self) -> None:
+        """End its life wherever it is; only what was committed is left."""
+        self._stage.links.leave(self.address)
+        life, self._life = self._life, None
+        if life is not None:
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+
+    def check(self) -> None:
+        """Raise what its background work died of, if it did."""
+        if self._life is not None and self._life.done():
+            self._life.result()
+            raise AssertionError(f"{self.name} ended by itself")
+
+    async def journal(self, token: TokenId) -> JournalState:
+        """The state of a token's journal, as this node has stored it."""
+        base = self.base
+        instances = Instances(
+            engine=base.engine, view=base.view, chain=base.chain, scripts=base.scripts
+        )
+        return await instances.state(token.id)
+
+    async def _live(self, up: asyncio.Event) -> None:
+        stage = self._stage
+        links = stage.links.join(self.address)
+        edges = Edges(
+            key=self.key,
+            deployment=stage.deployment,
+            clock=stage.clock,
+            store=self.store,
+            chain=stage.chain,
+            writer=MemoryWriter(stage.chain, self.address),
+            network=links,
+            http=stage.hotel.line(self.name),
+            scripts=stage.scripts,
+            open_sandbox=self._opened,
+        )
+        config = NodeConfig(
+            data_dir=stage.folder / self.name,
+            deployment=stage.folder / "none",
+            rpc_url="memory:",
+            keystore=stage.folder / "none",
+            password_file=stage.folder / "none",
+            roles=frozenset({self.role}),
+            confirmations=0,
+            api_port=self._port,
+        )
+        base = await lay_foundation(config, edges)
+        async with serving(base, nullcontext()) as (self.api_url, loops):
+            self._base, self._port = base, int(self.api_url.rpartition(":")[2])
+            up.set()
+            await loops
+
+    def _opened(self) -> AbstractAsyncContextManager[Sandbox]:
+        return nullcontext(self.sandbox)
+
+
+class Rehearsal:
+    """Four anchors and four service nodes, an airline with a class, a hotel, a traveller."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox, anchors: int = 4, services: int = 4) -> None:
+        self.folder = folder
+        self.sandbox = sandbox
+        self.chain = MemoryChain(block_time=1)
+        self.clock = VirtualClock((GENESIS + 3_600) * 1_000)
+        self.links = MemoryNetwork()
+        self.deployment = _deployment(self.chain.chain_id)
+        self.people = People(self.chain.chain_id)
+        self.hotel = Hotel(person_key("hotel"), self.chain.chain_id, self.clock)
+        self.scripts = MemoryScripts({SCRIPT_URL: self.people.script})
+        self.anchors = [Player(self, f"anchor-{i + 1}", Role.ANCHOR) for i in range(anchors)]
+        self.services = [Player(self, f"node-{i + 1}", Role.SERVICE) for i in range(services)]
+        self.session: aiohttp.ClientSession
+
+    @property
+    def players(self) -> list[Player]:
+        return [*self.anchors, *self.services]
+
+    async def __aenter__(self) -> Self:
+        self.session = aiohttp.ClientSession()
+        try:
+            await asyncio.gather(*(player.start() for player in self.players))
+            self._register()
+            await self.until(self._all_known)
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        await self.session.close()
+        await asyncio.gather(*(player.crash() for player in self.players))
+
+    # What happens on chain
+
+    def _register(self) -> None:
+        people, chain = self.people, self.chain
+        for number, player in enumerate(self.players, 1):
+            chain.mine(
+                NodeRegistered(
+                    key=player.address,
+                    operator=person_key(f"operator of {player.name}").address,
+                    number=number,
+                    payout=person_key(f"payout of {player.name}").address,
+                    roles=ROLE_BITS[player.role],
+                    api_url=player.api_url,
+                    link_url=f"memory://{player.name}",
+                    stake=STAKE[player.role],
+                )
+            )
+        self.publish(people.script)
+        class_id = people.token_class.id
+        chain.mine(
+            RentStarted(
+                token_class=class_id,
+                payer=people.airline.address,
+                instances=10,
+                from_period=0,
+                paid_until=36,
+                expiry=RENTED_UNTIL,
+                amount=TOKEN,
+            )
+        )
+
+    def publish(self, script: bytes) -> None:
+        """Register the airline's class with this script, which its web server serves."""
+        people = self.people
+        self.scripts.files[SCRIPT_URL] = script
+        self.chain.mine(
+            ClassRegistered(
+                token_class=people.token_class.id,
+                token_contract=people.contract,
+                issuer=people.airline.address,
+                payout=person_key("payout of the airline").address,
+                issuer_share=2_000,
+                from_period=0,
+            ),
+            ScriptPublished(
+                token_class=people.token_class.id,
+                script_uri=SCRIPT_URL,
+                script_hash=keccak(script),
+            ),
+        )
+
+    def mint(self, number: int, flight: str, booking: str) -> TokenId:
+        """Give the traveller a ticket."""
+        token = self.people.token(number)
+        self.chain.answers |= flight_answers(token, flight, booking)
+        self._move(number, ZERO_ADDRESS, self.people.traveller.address)
+        return token
+
+    def sell(self, token: TokenId, buyer: Address) -> None:
+        """The traveller gives the ticket to somebody else."""
+        self._move(token.number, self.people.traveller.address, buyer)
+
+    def _move(self, number: int, sender: Address, receiver: Address) -> None:
+        moved = TokenMoved(
+            contract=self.people.contract, sender=sender, receiver=receiver, number=number
+        )
+        self.chain.mine(moved)
+
+    def open_channel(self, signer: Address, anchor: Player, amount: int = TOKEN) -> None:
+        """Somebody deposits for a session key and names an anchor."""
+        self.chain.mine(
+            ChannelOpened(
+                signer=signer,
+                owner=person_key("owner").address,
+                anchor=anchor.address,
+                period=self.chain.period(),
+                amount=amount,
+            )
+        )
+
+    # Time
+
+    async def until(
+        self, done: Callable[[], Awaitable[bool]], within_ms: int = PATIENCE_MS
+    ) -> None:
+        """Let time pass until ``done``; raises TimeoutError after ``within_ms`` of it."""
+        end_ms = self.clock.now_ms() + within_ms
+        while True:
+            await self.settle()
+            if await done():
+                return
+            if self.clock.now_ms() >= end_ms:
+                raise TimeoutError(f"not within {within_ms} ms")
+            await self.clock.advance_ms(STEP_MS)
+
+    async def passing(self, duration_ms: int) -> None:
+        """Let time pass, in steps that everybody keeps up with."""
+        end_ms = self.clock.now_ms() + duration_ms
+        while self.clock.now_ms() < end_ms:
+            await self.settle()
+            await self.clock.advance_ms(STEP_MS)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait, in no time of the clock, until nobody has anything to do but wait."""
+        while True:
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            busy = [player for player in self.players if player.sandbox.runs]
+            if not busy:
+                break
+            await asyncio.wait_for(busy[0].sandbox.idle.wait(), PATIENCE_MS / 1_000)
+        await asyncio.sleep(_POLL_S)  # threads that read and write scripts get a turn too
+        for player in self.players:
+            player.check()
+
+    @asynccontextmanager
+    async def time_passes(self) -> AsyncIterator[None]:
+        """Let time pass by itself while the block waits for something."""
+
+        async def tick() -> None:
+            while True:
+                await self.passing(STEP_MS)
+
+        ticking = asyncio.create_task(tick())
+        try:
+            yield
+        finally:
+            ticking.cancel()
+            with suppress(asyncio.CancelledError):
+                await ticking
+
+    # What can be seen
+
+    async def _all_known(self) -> bool:
+        wanted = {player.address for player in self.players}
+        for player in self.players:
+            view = player.base.view
+            known = {m.key for role in (ANCHOR, SERVICE) for m in view.members.active(role)}
+            if known != wanted or not any(each.rent_expiry for each in view.classes.values()):
+                return False
+        return True
+
+    async def holders(self, token: TokenId) -> list[Player]:
+        """The nodes that hold a token, by the anchors' hash table; none before it is placed."""
+        for anchor in self.anchors:
+            if anchor.alive and (record := await anchor.base.table.lookup(token.id)) is not None:
+                by_key = {player.address: player for player in self.players}
+                return [by_key[key] for key in record.placement.holders]
+        return []
+
+    async def agreed(self, token: TokenId, version: int) -> bool:
+        """Whether all living holders are at ``version`` or later, with one root."""
+        living = [holder for holder in await self.holders(token) if holder.alive]
+        states = [await holder.journal(token) for holder in living]
+        return (
+            bool(states)
+            and all(state.version >= version for state in states)
+            and len({(state.version, state.state_root) for state in states}) == 1
+        )
+
+
+def _deployment(chain_id: int) -> Deployment:
+    names = ("stake_token", "service_token", "parameters", "registry", "issuers", "rent", "hub")
+    return Deployment(
+        chain_id=chain_id,
+        first_block=0,
+        **{name: Address(keccak(name.encode())[12:]) for name in names},
+    )
