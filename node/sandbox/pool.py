@@ -22,6 +22,7 @@ from settlement.errors import InputError
 from settlement.types import Hash, keccak
 
 _ATTEMPTS: Final = 2
+_json: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +96,7 @@ class SandboxPool:
 
         Also raises SandboxBusy when too many runs wait already.
         """
-        if request.engine != self.engine:
-            raise InputError(where="engine", problem="this node runs another engine")
-        if keccak(request.script) != request.script_hash:
-            raise InputError(where="script_hash", problem="it is not the hash of the script")
+        require_well_formed(request, self.engine)
         if self._waiting >= self._config.max_waiting:
             raise SandboxBusy(waiting=self._waiting)
         self._waiting += 1
@@ -166,6 +164,22 @@ class SandboxPool:
     async def _stop(self, worker: "_Worker") -> None:
         self._alive.discard(worker)
         await worker.kill()
+
+
+def require_well_formed(request: RunRequest, engine: Hash) -> None:
+    """Raise InputError unless the request is for this engine, is what its hash says, stays within
+    its mode's gas, and each of its JSON parts is one JSON value."""
+    if request.engine != engine:
+        raise InputError(where="engine", problem="this node runs another engine")
+    if keccak(request.script) != request.script_hash:
+        raise InputError(where="script_hash", problem="it is not the hash of the script")
+    if not 0 < request.gas_limit <= request.mode.gas_limit:
+        raise InputError(where="gas_limit", problem=f"outside 1 to {request.mode.gas_limit}")
+    for where in ("state", "event", "context"):
+        try:
+            _json.decode(getattr(request, where))
+        except msgspec.DecodeError as error:
+            raise InputError(where=where, problem="it is not one JSON value") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

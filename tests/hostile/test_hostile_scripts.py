@@ -4,6 +4,7 @@ The scripts stand in ``scripts/*.js``, several to a file; a line ``//= name: sta
 and ``load`` after the status means that loading alone is asked for.
 """
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from node.ports.sandbox import Mode, RunRequest, RunResult, Status
 from node.sandbox.host import HostConfig
+from node.sandbox.pool import PoolConfig, SandboxPool
 from node.sandbox.runner import Runner
 from settlement.types import Hash, keccak
 
@@ -48,19 +50,21 @@ BY_NAME = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
 def run(runner: Runner, case: Case, gas_limit: int | None = None) -> RunResult:
-    return runner.run(
-        RunRequest(
-            engine=runner.engine,
-            script=case.source,
-            script_hash=keccak(case.source),
-            entry="f",
-            mode=case.mode,
-            seed=keccak(b"seed"),
-            now=1_790_000_000,
-            gas_limit=gas_limit or case.mode.gas_limit,
-            state=b'{"list":[1,2,3],"n":1}',
-            event=b'{"k":"v"}',
-        )
+    return runner.run(request(runner.engine, case, gas_limit))
+
+
+def request(engine: Hash, case: Case, gas_limit: int | None = None) -> RunRequest:
+    return RunRequest(
+        engine=engine,
+        script=case.source,
+        script_hash=keccak(case.source),
+        entry="f",
+        mode=case.mode,
+        seed=keccak(b"seed"),
+        now=1_790_000_000,
+        gas_limit=gas_limit or case.mode.gas_limit,
+        state=b'{"list":[1,2,3],"n":1}',
+        event=b'{"k":"v"}',
     )
 
 
@@ -112,6 +116,15 @@ def test_a_fresh_runner_gives_the_gas_of_one_with_a_warm_cache(native: Runner, c
     fresh = Runner(HostConfig(cache=cache))
     for case in CASES[::7]:
         assert run(fresh, case, SHORT_GAS) == run(native, case, SHORT_GAS)
+
+
+async def test_confined_workers_side_by_side_give_what_this_process_gives(
+    native: Runner, cache: Path
+) -> None:
+    async with SandboxPool(PoolConfig(workers=2, cache=cache)) as pool:
+        asked = [pool.run(request(pool.engine, case, SHORT_GAS)) for case in CASES]
+        for case, result in zip(CASES, await asyncio.gather(*asked), strict=True):
+            assert result == run(native, case, SHORT_GAS), case.name
 
 
 def test_less_gas_than_a_run_needs_ends_it_at_the_limit(native: Runner) -> None:
