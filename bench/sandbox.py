@@ -49,6 +49,7 @@ async def measure() -> AsyncIterator[Figure]:
         yield _start(cache)
         async for figure in _pooled(cache):
             yield figure
+        yield await _under_attack(cache)
         yield _gas_spread(runner)
         yield _differences()
 
@@ -167,6 +168,34 @@ async def _pooled(cache: Path) -> AsyncIterator[Figure]:
         await asyncio.gather(*(pool.run(read) for _ in range(200)))
         rate = round(200 / (time.perf_counter() - start))
         yield _told("pooled_reads_per_s", rate, "/s", "200 at once, one worker")
+
+
+async def _under_attack(cache: Path) -> Figure:
+    """The 99th percentile of reads while another worker spins, over that of quiet ones."""
+    async with SandboxPool(PoolConfig(workers=2, cache=cache)) as pool:
+        read = request(pool.engine, "status", Mode.READ, b"{}", ticket_script())
+        spin = request(pool.engine, "f", Mode.UPDATE, b"null", b"export function f() { for (;;); }")
+
+        async def attack() -> None:
+            while True:
+                await pool.run(spin)
+
+        quiet = await _slowest_of_hundred(pool, read)
+        attacker = asyncio.create_task(attack())
+        attacked = await _slowest_of_hundred(pool, read)
+        attacker.cancel()
+        await asyncio.gather(attacker, return_exceptions=True)
+    reference = f"p99 {quiet * 1e3:.2f} ms quiet, {attacked * 1e3:.2f} ms attacked"
+    return _capped("attacked_p99", round(attacked / quiet, 2), "times", 1.2, reference)
+
+
+async def _slowest_of_hundred(pool: SandboxPool, read: RunRequest) -> float:
+    taken = []
+    for _ in range(1000):
+        start = time.perf_counter()
+        await pool.run(read)
+        taken.append(time.perf_counter() - start)
+    return statistics.quantiles(taken, n=100)[98]
 
 
 def _gas_spread(runner: Runner) -> Figure:
