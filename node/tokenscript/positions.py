@@ -9,6 +9,8 @@ knows no columns.
 from dataclasses import dataclass
 from xml.parsers import expat
 
+from node.errors import ScriptInvalid
+
 SIGNATURE_NAMESPACE = "http://www.w3.org/2000/09/xmldsig#"
 _SEPARATOR = " "
 _SIGNATURE = f"{SIGNATURE_NAMESPACE}{_SEPARATOR}Signature"
@@ -35,7 +37,20 @@ class _Finder:
         self._signature_depth = 0
 
     def read(self, original: bytes) -> None:
-        self.parser.Parse(original, True)  # noqa: FBT003 - expat takes no keywords
+        """Raises ScriptInvalid for what lxml reads and expat does not (some encodings, names)."""
+        try:
+            self.parser.Parse(original, True)  # noqa: FBT003 - expat takes no keywords
+        except expat.ExpatError as error:
+            raise ScriptInvalid(
+                where="the document",
+                problem=f"readers disagree about it: {expat.ErrorString(error.code)}",
+                line=error.lineno,
+                column=error.offset + 1,
+            ) from error
+        except (ValueError, LookupError) as error:
+            raise ScriptInvalid(
+                where="the document", problem=f"its encoding: {error}", line=1, column=1
+            ) from error
 
     def _start(self, name: str, _attributes: dict[str, str]) -> None:
         self._depth += 1
@@ -59,7 +74,7 @@ class _Finder:
 def positions_of(original: bytes) -> tuple[Position, ...]:
     """Where each element's start tag stands, in document order, the Signature left out.
 
-    ``original`` must have passed :func:`node.tokenscript.canonical.load`.
+    ``original`` must have passed :func:`node.tokenscript.canonical.load`. Raises ScriptInvalid.
     """
     finder = _Finder()
     finder.read(original)
