@@ -66,8 +66,11 @@ class Source:
     def fail(self, element: _Element, where: str, problem: str) -> ScriptInvalid:
         """The error for an element, with its place in the original file."""
         if not self._positions:
-            elements = self._tree.getroot().iter("*")
-            self._positions = dict(zip(elements, positions_of(self._original), strict=True))
+            elements = list(self._tree.getroot().iter("*"))
+            found = positions_of(self._original)
+            if len(found) != len(elements):
+                return ScriptInvalid(where=where, problem=problem, line=0, column=0)
+            self._positions = dict(zip(elements, found, strict=True))
         position = self._positions[element]
         return ScriptInvalid(
             where=where, problem=problem, line=position.line, column=position.column
