@@ -12,6 +12,8 @@ from aiohttp import web
 
 from node.errors import (
     AccessError,
+    FeedError,
+    FeedFrozen,
     InterfaceUnknown,
     NetworkError,
     PaymentMissing,
@@ -40,6 +42,8 @@ _STATUS: tuple[tuple[type[SmartLayerError], int], ...] = (
     (ReadFailed, 422),
     (PaymentError, 402),
     (AccessError, 403),
+    (FeedFrozen, 409),
+    (FeedError, 422),
     (NetworkError, 503),
     (ChainError, 503),
     (OurError, 503),

@@ -46,14 +46,14 @@ async def running_node(config: NodeConfig) -> AsyncIterator[Running]:
     async with real_edges(config) as (edges, mesh):
         base = await lay_foundation(config, edges)
         base.view.subscribe(_members_linked(base.view, mesh))
-        async with serving(base, mesh) as (api_url, loops):
+        async with serving(base, mesh, Limits()) as (api_url, loops):
             link_url = f"wss://{config.link_host}:{mesh.port}"
             yield Running(base=base, api_url=api_url, link_url=link_url, failed=loops)
 
 
 @asynccontextmanager
 async def serving(
-    base: Foundation, links: AbstractAsyncContextManager[object]
+    base: Foundation, links: AbstractAsyncContextManager[object], limits: Limits
 ) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
     """Open the roles, then ``links`` and the API; yield the API's URL and the task that all
     background work goes on in, which finishes only if something in it breaks."""
@@ -64,7 +64,7 @@ async def serving(
         application = make_application([*_common_routes(base), *added.routes])
         host = base.config.api_host
         port = await stack.enter_async_context(
-            serve(application, host, base.config.api_port, Limits())
+            serve(application, host, base.config.api_port, limits)
         )
         loops = asyncio.create_task(_run(base, added))
         stack.push_async_callback(_cancelled, loops)

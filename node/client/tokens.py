@@ -12,12 +12,14 @@ verifies the answer offline. When a replica does not answer, or says that anothe
 request goes to the next.
 """
 
+import asyncio
 import json
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
+from weakref import WeakValueDictionary
 
 import aiohttp
 from yarl import URL
@@ -76,14 +78,19 @@ class TokenReader:
     random_bytes: Callable[[int], bytes] = os.urandom
     _routes: dict[Hash, Route] = field(default_factory=dict)
     _quotes: dict[tuple[Address, Hash, str], Quote] = field(default_factory=dict)
+    _turns: WeakValueDictionary[object, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def route(self, token: TokenId) -> Route:
         """Where a token lives; asked once, then remembered until every replica fails.
 
         Raises PeerRefused (no such token), PeerUnreachable, PlacementInvalid, SignatureInvalid.
         """
-        if (known := self._routes.get(token.id)) is not None:
-            return known
+        async with self._turn(token.id):
+            if token.id not in self._routes:
+                self._routes[token.id] = await self._ask_route(token)
+            return self._routes[token.id]
+
+    async def _ask_route(self, token: TokenId) -> Route:
         body = await self._ask_anchors(f"/routes/{token.path}")
         signed = signed_from_json(Placement, body["placement"], "placement")
         anchor = parse_address(body["anchor"], "anchor")
@@ -98,8 +105,7 @@ class TokenReader:
             signed.message.holders
         ):
             raise AnswerInvalid(problem="the route is another token's, or names other nodes")
-        self._routes[token.id] = Route(placement=signed.message, replicas=replicas)
-        return self._routes[token.id]
+        return Route(placement=signed.message, replicas=replicas)
 
     async def read(
         self,
@@ -190,13 +196,20 @@ class TokenReader:
 
     async def _quote(self, replica: Replica, token: TokenId, interface: str) -> Quote:
         known = (replica.key, token.token_class.id, interface)
-        if known not in self._quotes:
-            url = f"{replica.api_url}/quotes/{token.path}/{interface}"
-            body = await expect_json(self.session, "GET", url)
-            signed = signed_from_json(Quote, body["quote"], "quote")
-            signed.require(self.domain, replica.key)
-            self._quotes[known] = signed.message
-        return self._quotes[known]
+        async with self._turn(known):
+            if known not in self._quotes:
+                url = f"{replica.api_url}/quotes/{token.path}/{interface}"
+                body = await expect_json(self.session, "GET", url)
+                signed = signed_from_json(Quote, body["quote"], "quote")
+                signed.require(self.domain, replica.key)
+                self._quotes[known] = signed.message
+            return self._quotes[known]
+
+    def _turn(self, of: object) -> asyncio.Lock:
+        """Many reads that begin at once ask once; the lock goes when the last of them has."""
+        if (lock := self._turns.get(of)) is None:
+            lock = self._turns[of] = asyncio.Lock()
+        return lock
 
     def new_period(self) -> None:
         """Forget quotes: prices are pinned for one period only."""

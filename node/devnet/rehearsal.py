@@ -29,9 +29,11 @@ from node.devnet.rehearsal_people import (
     SCRIPT_URL,
     Hotel,
     People,
+    Site,
     flight_answers,
     person_key,
 )
+from node.net.deadlines import Limits
 from node.ports.network import MemoryNetwork
 from node.ports.sandbox import RunRequest, RunResult, Sandbox
 from node.ports.scripts import MemoryScripts
@@ -59,13 +61,19 @@ PATIENCE_MS = 120_000
 _TURNS = 25
 """Turns of the loop after which whatever does not wait for time, a sandbox or a thread is done."""
 _POLL_S = 0.001
+_LIMITS = Limits(shutdown_ms=50)
+"""A crash does not wait for its callers."""
+_CONNECTIONS = 16
+"""Of one client to one node: half of what a node takes from one address."""
 
 
 class WatchedSandbox:
-    """A sandbox that several nodes share, and that knows whether anything runs in it."""
+    """One node's way into the sandbox that all share: knows whether anything of it runs, and
+    holds runs back while ``may_run`` is cleared."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
+        self.came = asyncio.Event()
         self.runs = 0
         self.idle = asyncio.Event()
         self.idle.set()
@@ -77,6 +85,7 @@ class WatchedSandbox:
         return self._sandbox.engine
 
     async def run(self, request: RunRequest) -> RunResult:
+        self.came.set()
         await self.may_run.wait()
         self.runs += 1
         self.idle.clear()
@@ -174,7 +183,7 @@ class Player:
             api_port=self._port,
         )
         base = await lay_foundation(config, edges)
-        async with serving(base, nullcontext()) as (self.api_url, loops):
+        async with serving(base, nullcontext(), _LIMITS) as (self.api_url, loops):
             self._base, self._port = base, int(self.api_url.rpartition(":")[2])
             up.set()
             await loops
@@ -193,7 +202,7 @@ class Rehearsal:
         self.clock = VirtualClock((GENESIS + 3_600) * 1_000)
         self.links = MemoryNetwork()
         self.deployment = _deployment(self.chain.chain_id)
-        self.people = People(self.chain.chain_id)
+        self.people = People(self.deployment.domain, self.chain.chain_id)
         self.hotel = Hotel(person_key("hotel"), self.chain.chain_id, self.clock)
         self.scripts = MemoryScripts({SCRIPT_URL: self.people.script})
         self.anchors = [Player(self, f"anchor-{i + 1}", Role.ANCHOR) for i in range(anchors)]
@@ -205,7 +214,9 @@ class Rehearsal:
         return [*self.anchors, *self.services]
 
     async def __aenter__(self) -> Self:
-        self.session = aiohttp.ClientSession()
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit_per_host=_CONNECTIONS)
+        )
         try:
             await asyncio.gather(*(player.start() for player in self.players))
             self._register()
@@ -306,6 +317,19 @@ class Rehearsal:
                 amount=amount,
             )
         )
+
+    def site(self, name: str, anchor: Player | None = None) -> Site:
+        """An integration with an open channel; nodes know of it after a moment."""
+        site = Site(
+            name=name,
+            domain=self.deployment.domain,
+            clock=self.clock,
+            session=self.session,
+            anchors=[each.api_url for each in self.anchors],
+            trusted=[each.address for each in self.anchors],
+        )
+        self.open_channel(site.key.address, anchor or self.anchors[0])
+        return site
 
     # Time
 

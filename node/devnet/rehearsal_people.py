@@ -1,17 +1,26 @@
 """Who takes part in a rehearsal beside the nodes: the airline, the traveller, and the hotel."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import aiohttp
+
+from node.client.tokens import TokenReader
 from node.devnet.airline import flight_status, ticket_script
 from node.devnet.hotel import confirm
 from node.ports.http import HttpCall, HttpOutcome, HttpOutcomeKind
+from node.protocol.messages import Grant
 from node.tokenscript.abi import selector
 from node.tokenscript.abi_values import encode
 from node.tokenscript.described import DescribedAttestation
 from node.tokenscript.strict_json import canonical_json, parse_json
+from settlement.client.channel import ChannelClient
+from settlement.core.purse import Budgets
 from settlement.ports.clock import Clock
+from settlement.ports.store import MemoryStore
+from settlement.protocol.signed import Signed
 from settlement.protocol.signing import SigningKey
+from settlement.protocol.typed_data import Domain
 from settlement.types import Address, Hash, TokenClass, TokenId, keccak
 
 HOTEL_URL = "https://hotel.example"
@@ -26,7 +35,8 @@ def person_key(name: str) -> SigningKey:
 class People:
     """The airline with its contract and its signed script, and the traveller."""
 
-    def __init__(self, chain_id: int) -> None:
+    def __init__(self, domain: Domain, chain_id: int) -> None:
+        self.domain = domain
         self.chain_id = chain_id
         self.airline = person_key("airline")
         self.traveller = person_key("traveller")
@@ -43,6 +53,27 @@ class People:
         """One of the airline's tickets."""
         return TokenId(chain_id=self.chain_id, contract=self.contract, number=number)
 
+    def grant(
+        self,
+        integration: Address,
+        token: TokenId,
+        expires_ms: int,
+        interfaces: tuple[str, ...] = ("status",),
+        holder: SigningKey | None = None,
+    ) -> Signed[Grant]:
+        """A permission to read a ticket, by the traveller or by somebody else."""
+        holder = holder or self.traveller
+        grant = Grant(
+            holder=holder.address,
+            integration=integration,
+            token=token.id,
+            interfaces=interfaces,
+            purpose="hand over the car",
+            expires=expires_ms,
+            nonce=keccak(b"nonce of " + token.id),
+        )
+        return Signed.by(holder, self.domain, grant)
+
     def delay(
         self, flight: str, minutes: int, now_ms: int, chain_id: int | None = None
     ) -> DescribedAttestation:
@@ -54,6 +85,32 @@ class People:
             "newArrival": now_ms // 1_000 + 86_400,
         }
         return flight_status(self.airline, chain_id or self.chain_id, fields, now_ms // 1_000)
+
+
+class Site:
+    """An integration: a session key with a purse in memory, and a reader of tickets."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        domain: Domain,
+        clock: Clock,
+        session: aiohttp.ClientSession,
+        anchors: Sequence[str],
+        trusted: Sequence[Address],
+    ) -> None:
+        self.key = person_key(name)
+        self.channel = ChannelClient(
+            key=self.key, domain=domain, store=MemoryStore(), clock=clock, budgets=Budgets()
+        )
+        self.reader = TokenReader(
+            session=session,
+            anchors=anchors,
+            channel=self.channel,
+            domain=domain,
+            trusted=trusted,
+        )
 
 
 def flight_answers(
