@@ -2,14 +2,17 @@
 
 import asyncio
 import json
-import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import structlog
 import typer
 
+from node.commands.chain import chain
+from node.commands.signing import attest, grant
+from node.commands.terminal import leave, until_stopped
+from node.commands.tokens import token
 from settlement.errors import SmartLayerError
 
 app = typer.Typer(
@@ -19,6 +22,10 @@ node_app = typer.Typer(no_args_is_help=True, help="Run a node.")
 key_app = typer.Typer(no_args_is_help=True, help="Make and look at keys.")
 app.add_typer(node_app, name="node")
 app.add_typer(key_app, name="key")
+app.add_typer(chain, name="chain")
+app.add_typer(token, name="token")
+app.add_typer(grant, name="grant")
+app.add_typer(attest, name="attest")
 
 ReadyFile = Annotated[
     Path | None, typer.Option(help="Write the addresses here as JSON once ready.")
@@ -27,16 +34,11 @@ PasswordFile = Annotated[Path, typer.Option(help="File whose first line is the p
 
 
 def main() -> None:
-    """Run the command; a typed error becomes one sentence with its fix, and exit code 1."""
+    """Run the command; a typed error becomes one sentence with its fix, and an exit code."""
     try:
         app()
     except SmartLayerError as error:
-        _fail(error)
-
-
-def _fail(error: SmartLayerError) -> NoReturn:
-    typer.echo(f"{error.code}: {error.title}. {error.advice()}", err=True)
-    sys.exit(1)
+        leave(error)
 
 
 def configure_logging(level: str) -> None:
@@ -52,18 +54,6 @@ def configure_logging(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-
-
-async def until_stopped(*tasks: "asyncio.Task[None]") -> None:
-    """Return on SIGINT or SIGTERM; raise what any of ``tasks`` raises."""
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    waiting = asyncio.create_task(stopped.wait())
-    done, _ = await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    for task in done - {waiting}:
-        await task
 
 
 @node_app.command("run")
