@@ -20,6 +20,7 @@ from node.errors import (
     ReadFailed,
     TokenUnknown,
 )
+from settlement.core.refusals import RequestIdReused
 from settlement.errors import (
     ChainError,
     InputError,
@@ -40,6 +41,7 @@ _STATUS: tuple[tuple[type[SmartLayerError], int], ...] = (
     (InterfaceUnknown, 404),
     (PaymentMissing, 402),
     (ReadFailed, 422),
+    (RequestIdReused, 409),
     (PaymentError, 402),
     (AccessError, 403),
     (FeedFrozen, 409),

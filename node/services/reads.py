@@ -8,7 +8,7 @@ import json
 import time
 from dataclasses import dataclass
 
-from node.core.answers import answer_to_json, complete_answer, draft_answer
+from node.core.answers import answer_from_json, answer_to_json, complete_answer, draft_answer
 from node.core.grants import check_grant
 from node.errors import InterfaceUnknown, PaymentMissing, ReadFailed
 from node.ports.sandbox import Status
@@ -17,6 +17,7 @@ from node.services.instances import Instance, Instances
 from node.services.metrics import Metrics
 from node.services.running import Runner
 from node.tokenscript.service import Access, Read
+from settlement.core.refusals import RequestIdReused
 from settlement.ports.clock import Clock
 from settlement.protocol.signed import Signed, SignedVoucher
 from settlement.protocol.signing import SigningKey
@@ -99,7 +100,7 @@ class Reads:
         """The JSON of a signed answer, paid for and durable.
 
         Raises TokenUnknown, InterfaceUnknown, PaymentMissing, the grant errors, the payment
-        errors, ReadFailed, RunFailed. Nothing is charged when it raises.
+        errors, RequestIdReused, ReadFailed, RunFailed. Nothing is charged when it raises.
         """
         started = time.perf_counter()
         instance = await self._instances.instance(request.token.id)
@@ -117,9 +118,11 @@ class Reads:
             request_id=request.request_id,
         )
         if admission.earlier is not None:
-            return admission.earlier.answer
+            return _same(request, admission.earlier.answer)
         answer = await self._run(instance, request, price)
         charge = await self._collector.charge(admission, answer)
+        if charge.answer != answer:
+            return _same(request, charge.answer)
         self._metrics.reads.labels(interface=request.interface).inc()
         self._metrics.earned.inc(price)
         self._metrics.read_seconds.observe(time.perf_counter() - started)
@@ -162,6 +165,14 @@ class Reads:
         signed = Signed.by(self._key, self._domain, drafted)
         whole = complete_answer(instance.state, signed, result)
         return json.dumps(answer_to_json(whole), separators=(",", ":")).encode()
+
+
+def _same(request: ReadRequest, answer: bytes) -> bytes:
+    """An earlier answer, if it is one to this very question. Raises RequestIdReused."""
+    said = answer_from_json(json.loads(answer)).answer.message
+    if (said.token, said.interface) != (request.token.id, request.interface):
+        raise RequestIdReused(request_id=request.request_id)
+    return answer
 
 
 def interface_of(instance: Instance, name: str) -> Read:
