@@ -255,9 +255,16 @@ class Rehearsal:
                     stake=STAKE[player.role],
                 )
             )
-        self.publish(people.script)
         class_id = people.token_class.id
         chain.mine(
+            ClassRegistered(
+                token_class=class_id,
+                token_contract=people.contract,
+                issuer=people.airline.address,
+                payout=person_key("payout of the airline").address,
+                issuer_share=2_000,
+                from_period=0,
+            ),
             RentStarted(
                 token_class=class_id,
                 payer=people.airline.address,
@@ -266,27 +273,19 @@ class Rehearsal:
                 paid_until=36,
                 expiry=RENTED_UNTIL,
                 amount=TOKEN,
-            )
+            ),
         )
+        self.publish(people.script)
 
     def publish(self, script: bytes) -> None:
-        """Register the airline's class with this script, which its web server serves."""
-        people = self.people
+        """Have this script be the class's, on chain and on the airline's web server."""
         self.scripts.files[SCRIPT_URL] = script
         self.chain.mine(
-            ClassRegistered(
-                token_class=people.token_class.id,
-                token_contract=people.contract,
-                issuer=people.airline.address,
-                payout=person_key("payout of the airline").address,
-                issuer_share=2_000,
-                from_period=0,
-            ),
             ScriptPublished(
-                token_class=people.token_class.id,
+                token_class=self.people.token_class.id,
                 script_uri=SCRIPT_URL,
                 script_hash=keccak(script),
-            ),
+            )
         )
 
     def mint(self, number: int, flight: str, booking: str) -> TokenId:
@@ -390,7 +389,7 @@ class Rehearsal:
         for player in self.players:
             view = player.base.view
             known = {m.key for role in (ANCHOR, SERVICE) for m in view.members.active(role)}
-            if known != wanted or not any(each.rent_expiry for each in view.classes.values()):
+            if known != wanted or not any(each.script_uri for each in view.classes.values()):
                 return False
         return True
 
