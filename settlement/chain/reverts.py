@@ -115,8 +115,6 @@ ADVICE: dict[str, str] = {
     "ServiceToken_NotMinter": "{caller} may not mint Service Tokens.",
     "ServiceToken_RateExceeded": "This year allows {available:tokens} SVC more to be minted, not "
     "{amount:tokens}.",
-    "ServiceToken_SupplyTooLarge": "A supply of {supply:tokens} SVC is above the bound, "
-    "{maximum:tokens}.",
     "ServiceToken_RateTooHigh": "The yearly rate of {rate} basis points is above the bound, "
     "{maximum}.",
     "ServiceToken_SupplyTooLarge": "The supply of {supply:tokens} SVC would pass the bound, "
