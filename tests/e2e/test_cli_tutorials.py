@@ -22,7 +22,7 @@ WAIT_FOR = (
     "for i in $(seq 300); do (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null && break; "
     "sleep 0.1; done; sleep 2"
 )
-LONGEST_S = 200
+LONGEST_S = 400
 
 
 def free_ports(count: int) -> list[str]:
