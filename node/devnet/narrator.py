@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
@@ -29,17 +30,19 @@ class Narrator:
     def step(self, title: str) -> Iterator[None]:
         """A chapter: a spinner while it lasts, a line with its time when it is done."""
         began = self.seconds
-        with self._console.status(title) as status:
+        with self._console.status(escape(title)) as status:
             self._status = status
-            yield
-            self._status = None
+            try:
+                yield
+            finally:
+                self._status = None
         lasted = self.seconds - began
-        self._console.print(f"[green]✓[/] {title} [dim]{lasted:.1f} s[/]", highlight=False)
+        self._console.print(f"[green]✓[/] {escape(title)} [dim]{lasted:.1f} s[/]", highlight=False)
 
     def progress(self, text: str) -> None:
         """What is going on inside the step."""
         if self._status is not None:
-            self._status.update(text)
+            self._status.update(escape(text))
 
     def moment(self, lane: str, actor: str, deed: str, signature: str = "") -> None:
         """A line of the timeline, and of the terminal."""
@@ -47,14 +50,14 @@ class Narrator:
         self._report.moments.append(
             Moment(at_ms=at_ms, lane=lane, actor=actor, deed=deed, signature=signature)
         )
-        signed = f" [dim]signs {signature}[/]" if signature else ""
-        self._console.print(f"   [cyan]{actor}[/] {deed}{signed}", highlight=False)
+        signed = f" [dim]signs {escape(signature)}[/]" if signature else ""
+        self._console.print(f"   [cyan]{escape(actor)}[/] {escape(deed)}{signed}", highlight=False)
 
     def check(self, claim: str, held: bool) -> None:
         """A claim of the story; one that does not hold makes the command fail."""
         self._report.checks.append(Check(claim=claim, held=held))
         if not held:
-            self._console.print(f"   [red]✗ {claim}[/]", highlight=False)
+            self._console.print(f"   [red]✗ {escape(claim)}[/]", highlight=False)
 
     def summary(self) -> None:
         """The money beside the chain's own numbers, and the verdict."""
@@ -66,8 +69,8 @@ class Narrator:
             table.add_column(column, justify="right")
         for payout in report.payouts:
             table.add_row(
-                payout.name,
-                payout.role,
+                escape(payout.name),
+                escape(payout.role),
                 tokens_text(payout.computed),
                 tokens_text(payout.on_chain),
                 str(payout.difference),
