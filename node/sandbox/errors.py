@@ -27,3 +27,16 @@ class SandboxBusy(OurError):
     retryable: ClassVar[bool] = True
 
     waiting: int
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BubblewrapFails(OurError):
+    """Bubblewrap is installed and cannot make a bubble, often because the kernel gives users no
+    namespaces of their own. Workers still have their limits and their system-call filter."""
+
+    code: ClassVar[str] = "SL-8303"
+    title: ClassVar[str] = "Bubblewrap does not work here"
+    fix: ClassVar[str] = "Allow user namespaces, or remove {program}: {problem}."
+
+    program: str
+    problem: str

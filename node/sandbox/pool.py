@@ -1,4 +1,10 @@
-"""The sandbox as a pool of worker processes.
+"""The sandbox as a pool of worker processes in two lanes.
+
+A run begins in the brief lane, where a worker gives up on it after about a millisecond. What was
+given up begins anew in the patient lane, whose one worker gives way to everybody else; and for a
+while, runs of that script in that mode go there at once. Runs are deterministic and change
+nothing, so which lane one ended in cannot be told from its result. So a script that takes long
+holds up others that do, and nobody else.
 
 A worker runs one request at a time. One that is silent for too long, or that dies, is killed and
 replaced; the run is tried once more in a fresh worker before it counts as a fault of this node.
@@ -6,9 +12,9 @@ replaced; the run is tried once more in a fresh worker before it counts as a fau
 
 import asyncio
 import shutil
-import sys
 import tempfile
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -16,21 +22,27 @@ from typing import Final, Self
 import msgspec
 
 from node.ports.sandbox import RunRequest, RunResult, Status
-from node.sandbox import wire
-from node.sandbox.errors import SandboxBroken, SandboxBusy
+from node.sandbox.bubble import Bubblewrap
+from node.sandbox.errors import SandboxBroken
+from node.sandbox.process import Launch, WorkerProcess
+from node.sandbox.turns import Turns
 from settlement.errors import InputError
 from settlement.types import Hash, keccak
 
 _ATTEMPTS: Final = 2
+_LONG_RUNS_KEPT: Final = 4_096
 _json: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolConfig:
-    """``timeout_ms`` is a bound on this machine's patience, not a price: gas is the price.
+    """``workers`` are those of the brief lane; the patient one starts when it is first needed.
 
-    ``cache`` is a folder for the compiled engine. It holds machine code, so it belongs to this
-    user alone and nothing from elsewhere goes in. Without one, a temporary folder serves.
+    ``timeout_ms`` is a bound on this machine's patience, not a price: gas is the price. ``cache``
+    is a folder for the compiled engine. It holds machine code, so it belongs to this user alone
+    and nothing from elsewhere goes in. Without one, a temporary folder serves. ``max_waiting``
+    bounds the runs that wait in each lane. ``penalty_ms`` is how long a script that took long
+    begins in the patient lane.
     """
 
     workers: int = 2
@@ -38,6 +50,8 @@ class PoolConfig:
     max_waiting: int = 256
     timeout_ms: int = 5_000
     start_timeout_ms: int = 30_000
+    penalty_ms: int = 30_000
+    bubblewrap: Bubblewrap | None = None
 
 
 class SandboxPool:
@@ -48,11 +62,11 @@ class SandboxPool:
 
     def __init__(self, config: PoolConfig | None = None) -> None:
         self._config = config or PoolConfig()
-        self._idle: asyncio.Queue[_Worker | None] = asyncio.Queue()
-        self._alive: set[_Worker] = set()
+        self._alive: set[WorkerProcess] = set()
         self._engine: Hash | None = None
         self._temporary: Path | None = None
-        self._waiting = 0
+        self._brief = self._patient = Turns[WorkerProcess | None]([], 0)
+        self._long: OrderedDict[tuple[Hash, str], float] = OrderedDict()
 
     @property
     def engine(self) -> Hash:
@@ -64,17 +78,19 @@ class SandboxPool:
     async def __aenter__(self) -> Self:
         if self._config.cache is None:
             self._temporary = Path(tempfile.mkdtemp(prefix="smart-layer-engine-"))
+        else:
+            self._config.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             # the first compiles the engine for the others
-            workers = [await self._start()]
+            workers = [await self._start(brief=True)]
             wanted = self._config.workers - 1
-            workers += await asyncio.gather(*(self._start() for _ in range(wanted)))
+            workers += await asyncio.gather(*(self._start(brief=True) for _ in range(wanted)))
         except BaseException:
             await self._close()
             raise
         self._engine = workers[0].engine
-        for worker in workers:
-            self._idle.put_nowait(worker)
+        self._brief = Turns([*workers], self._config.max_waiting)
+        self._patient = Turns([None], self._config.max_waiting)
         return self
 
     async def __aexit__(
@@ -97,71 +113,75 @@ class SandboxPool:
         Also raises SandboxBusy when too many runs wait already.
         """
         require_well_formed(request, self.engine)
-        if self._waiting >= self._config.max_waiting:
-            raise SandboxBusy(waiting=self._waiting)
-        self._waiting += 1
-        try:
-            for _ in range(_ATTEMPTS):
-                result = await self._attempt(request)
-                if result is not None:
-                    return result
-        finally:
-            self._waiting -= 1
+        if not self._takes_long(request):
+            result = await self._tried(request, brief=True)
+            if result.status is not Status.TIMEOUT:
+                return result
+            self._remember(request)
+        return await self._tried(request, brief=False)
+
+    def _takes_long(self, request: RunRequest) -> bool:
+        """Whether this script took long in this mode a short while ago."""
+        until = self._long.get((request.script_hash, request.mode))
+        return until is not None and asyncio.get_running_loop().time() < until
+
+    def _remember(self, request: RunRequest) -> None:
+        until = asyncio.get_running_loop().time() + self._config.penalty_ms / 1000
+        self._long[request.script_hash, request.mode] = until
+        self._long.move_to_end((request.script_hash, request.mode))
+        while len(self._long) > _LONG_RUNS_KEPT:
+            self._long.popitem(last=False)
+
+    async def _tried(self, request: RunRequest, *, brief: bool) -> RunResult:
+        for _ in range(_ATTEMPTS):
+            result = await self._attempt(request, brief=brief)
+            if result is not None:
+                return result
         return RunResult(status=Status.NODE_FAULT, error="two workers died during the run")
 
-    async def _attempt(self, request: RunRequest) -> RunResult | None:
+    async def _attempt(self, request: RunRequest, *, brief: bool) -> RunResult | None:
         """One try in one worker; None when the worker died under it."""
-        worker = await self._idle.get()
+        lane = self._brief if brief else self._patient
+        worker = await lane.take(request.script_hash)
         try:
-            worker = worker or await self._start()
+            worker = worker or await self._start(brief=brief)
             async with asyncio.timeout(self._config.timeout_ms / 1000):
                 result = await worker.ask(request)
         except TimeoutError:
-            await self._replace(worker)
+            await self._replace(lane, worker)
             return RunResult(status=Status.TIMEOUT, error="the run outlived this node's patience")
         except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError):
-            await self._replace(worker)
+            await self._replace(lane, worker)
             return None
         except BaseException:
             # cancelled, or no worker could start: the answer, if any comes, is nobody's
-            await self._replace(worker)
+            await self._replace(lane, worker)
             raise
-        self._idle.put_nowait(worker)
+        lane.give(worker)
         return result
 
-    async def _replace(self, worker: "_Worker | None") -> None:
-        self._idle.put_nowait(None)
+    async def _replace(
+        self, lane: Turns[WorkerProcess | None], worker: WorkerProcess | None
+    ) -> None:
+        lane.give(None)
         if worker is not None:
             await self._stop(worker)
 
-    async def _start(self) -> "_Worker":
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "node.sandbox.worker",
-            str(self._config.cache or self._temporary),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={"PYTHONPATH": ":".join(filter(None, sys.path)), "PYTHONDONTWRITEBYTECODE": "1"},
-            start_new_session=True,
+    async def _start(self, *, brief: bool) -> WorkerProcess:
+        cache = self._config.cache or self._temporary
+        assert cache is not None
+        worker = await WorkerProcess.start(
+            Launch(
+                cache=cache,
+                brief=brief,
+                timeout_ms=self._config.start_timeout_ms,
+                bubblewrap=self._config.bubblewrap,
+            )
         )
-        worker = _Worker(process=process, engine=Hash(b""))
-        self._alive.add(worker)
-        try:
-            async with asyncio.timeout(self._config.start_timeout_ms / 1000):
-                hello = await worker.receive()
-        except (TimeoutError, asyncio.IncompleteReadError) as error:
-            await self._stop(worker)
-            raise SandboxBroken(problem="a worker process did not start") from error
-        except BaseException:
-            await self._stop(worker)
-            raise
-        self._alive.discard(worker)
-        worker = replace(worker, engine=Hash(msgspec.msgpack.decode(hello, type=bytes)))
         self._alive.add(worker)
         return worker
 
-    async def _stop(self, worker: "_Worker") -> None:
+    async def _stop(self, worker: WorkerProcess) -> None:
         self._alive.discard(worker)
         await worker.kill()
 
@@ -180,29 +200,3 @@ def require_well_formed(request: RunRequest, engine: Hash) -> None:
             _json.decode(getattr(request, where))
         except msgspec.DecodeError as error:
             raise InputError(where=where, problem="it is not one JSON value") from error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Worker:
-    """One process and its two pipes."""
-
-    process: asyncio.subprocess.Process
-    engine: Hash
-
-    async def ask(self, request: RunRequest) -> RunResult:
-        assert self.process.stdin is not None
-        self.process.stdin.write(wire.frame(request))
-        await self.process.stdin.drain()
-        return wire.read_result(await self.receive())
-
-    async def receive(self) -> bytes:
-        assert self.process.stdout is not None
-        head = await self.process.stdout.readexactly(wire.LENGTH_BYTES)
-        return await self.process.stdout.readexactly(int.from_bytes(head, "big"))
-
-    async def kill(self) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        await self.process.wait()

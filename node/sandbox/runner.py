@@ -32,6 +32,19 @@ MAX_ENTRY_CHARACTERS: Final = 64
 MAX_DEPTH: Final = 1024 * 1024
 """The engine's own limit; here only to tell why it stopped."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """The most gas that one runner spends on a run, and on loading a script for it. Beyond it the
+    run ends as a timeout, which says something about this runner only."""
+
+    run: int
+    load: int
+
+
+BRIEF: Final = Patience(run=4_000_000, load=10_000_000)
+"""About one millisecond and two: several times what an ordinary script takes."""
+
 _LOAD, _PERFORM = 0, 1
 _KEPT_BYTES: Final = 64 * 1024 * 1024
 _NEAR: Final = 4 * CHUNK_BYTES
@@ -54,15 +67,16 @@ class Loaded:
 
 
 class Runner:
-    """One engine and the scripts it has loaded."""
+    """One engine and the scripts it has loaded. Without ``patience`` only gas bounds a run."""
 
-    def __init__(self, config: HostConfig | None = None) -> None:
+    def __init__(self, config: HostConfig | None = None, patience: Patience | None = None) -> None:
         try:
             binary = ENGINE_FILE.read_bytes()
         except OSError as error:
             raise SandboxBroken(problem="the engine file is missing") from error
         self.engine = Hash(hashlib.sha256(binary).digest())
         self.host = Host(binary, pure, config or HostConfig())
+        self._patience = patience or Patience(run=Mode.UPDATE.gas_limit, load=Mode.LOAD.gas_limit)
         self._loaded: OrderedDict[bytes, Loaded] = OrderedDict()
         self._size = 0
 
@@ -71,6 +85,8 @@ class Runner:
         if len(request.script) > MAX_SOURCE_BYTES:
             return RunResult(status=Status.TOO_BIG, error="the source passes 192 KiB")
         loaded = self._load(request)
+        if loaded.result.status is Status.TIMEOUT:
+            return loaded.result
         if request.mode is Mode.LOAD:
             return self._as_load(loaded, request.gas_limit)
         if not loaded.changes:
@@ -106,9 +122,9 @@ class Runner:
             seed=request.seed,
             parts=(request.state, request.event, request.context),
         )
-        return self._perform(
-            instance, text, mode=request.mode, now=request.now, gas_limit=request.gas_limit
-        )
+        limit = min(request.gas_limit, self._patience.run)
+        result = self._perform(instance, text, mode=request.mode, now=request.now, gas_limit=limit)
+        return _IMPATIENT if result.gas >= limit < request.gas_limit else result
 
     # -- loading ---------------------------------------------------------------------------------
 
@@ -127,13 +143,13 @@ class Runner:
 
     def _fresh(self, script: bytes) -> Loaded:
         """Evaluate the module, keep the memory, then ask for its exports in LOAD mode."""
-        limit = Mode.LOAD.gas_limit
+        limit = min(Mode.LOAD.gas_limit, self._patience.load)
         with self.host.instance() as instance:
             self._write_input(instance, script)
             try:
                 instance.run(_LOAD, len(script), 0, limit)
             except Stopped as stopped:
-                return Loaded(result=_stopped(instance, stopped, limit))
+                return self._unloaded(_stopped(instance, stopped, limit), limit)
             spent = limit - instance.constant("gas")
             self._write_input(instance, bytes(len(script)))
             changes, pages = tuple(_changes(self.host, instance)), instance.pages
@@ -144,9 +160,13 @@ class Runner:
                 instance, text, mode=Mode.LOAD, now=0, gas_limit=limit, spent=spent
             )
             if result.status is not Status.OK:
-                return Loaded(result=result)
+                return self._unloaded(result, limit)
             hot = tuple(_hot(self.host, instance))
             return Loaded(result=result, changes=changes, pages=pages, hot=hot)
+
+    def _unloaded(self, result: RunResult, limit: int) -> Loaded:
+        spent = result.gas >= limit < Mode.LOAD.gas_limit
+        return Loaded(result=_IMPATIENT if spent else result)
 
     def _as_load(self, loaded: Loaded, gas_limit: int) -> RunResult:
         """Load gas is a constant of the script; a lower limit than it is not enough."""
@@ -194,6 +214,9 @@ _WORDS: Final = {
     Status.TRAP: "the engine trapped",
     Status.NODE_FAULT: "the engine stopped for a reason of this machine's",
 }
+
+
+_IMPATIENT: Final = RunResult(status=Status.TIMEOUT, error="longer than this runner's patience")
 
 
 def _stopped(instance: Instance, stopped: Stopped, gas_limit: int) -> RunResult:

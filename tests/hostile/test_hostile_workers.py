@@ -16,7 +16,7 @@ from node.ports.sandbox import Mode, RunRequest, RunResult, Status
 from node.sandbox.errors import SandboxBusy
 from node.sandbox.host import HostConfig
 from node.sandbox.pool import PoolConfig, SandboxPool
-from node.sandbox.runner import Runner
+from node.sandbox.runner import BRIEF, Runner
 from settlement.errors import InputError
 from settlement.types import Hash, keccak
 
@@ -120,12 +120,50 @@ async def test_patience_that_ends_is_this_nodes_alone(cache: Path) -> None:
 @IN_ONE_LOOP
 async def test_more_waiting_than_allowed_is_refused_at_once(cache: Path) -> None:
     async with SandboxPool(PoolConfig(workers=1, cache=cache, max_waiting=2)) as small:
-        running = [asyncio.create_task(small.run(request(small.engine, "spin"))) for _ in range(2)]
+        running = [asyncio.create_task(small.run(request(small.engine, "spin"))) for _ in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(SandboxBusy) as refused:
             await small.run(request(small.engine))
         assert refused.value.retryable
         await asyncio.gather(*running)
+
+
+@IN_ONE_LOOP
+async def test_a_script_that_takes_long_holds_up_no_other(pool: SandboxPool) -> None:
+    """The honest run ends while the long ones, which were there first, still go on."""
+    other = SCRIPT + b"// another"
+    await pool.run(request(pool.engine, "spin"))
+    long = [asyncio.create_task(pool.run(request(pool.engine, "spin"))) for _ in range(6)]
+    await asyncio.sleep(0)
+    honest = await pool.run(
+        request(pool.engine, script=other, script_hash=keccak(other), mode=Mode.UPDATE)
+    )
+    assert honest.state == b'{"n":42}'
+    assert not any(task.done() for task in long[1:])
+    assert {result.status for result in await asyncio.gather(*long)} == {Status.OUT_OF_GAS}
+
+
+def test_a_brief_worker_gives_up_or_gives_what_any_other_gives(cache: Path) -> None:
+    brief, patient = Runner(HostConfig(cache=cache), BRIEF), Runner(HostConfig(cache=cache))
+    ends = []
+    for rounds in (0, 10, 1_000, 2_000, 4_000, 8_000, 100_000):
+        source = b"export function f() { for (let i = 0; i < %d; i++); }" % rounds
+        wanted = request(brief.engine, "f", script=source, script_hash=keccak(source))
+        one, other = brief.run(wanted), patient.run(wanted)
+        ends.append(one.status)
+        assert one == other or (one.status is Status.TIMEOUT and other.gas >= BRIEF.run)
+    assert set(ends) == {Status.OK, Status.TIMEOUT}
+
+
+@pytest.mark.parametrize("where", ["the module", "a call"])
+def test_a_brief_worker_gives_up_on_loading_too(cache: Path, where: str) -> None:
+    brief = Runner(HostConfig(cache=cache), BRIEF)
+    loop = b"for (let i = 0; i < 3e5; i++);"
+    source = loop if where == "the module" else b"(() => { %s })();" % loop
+    source += b" export function f() {}"
+    wanted = request(brief.engine, "f", script=source, script_hash=keccak(source))
+    assert brief.run(wanted).status is Status.TIMEOUT
+    assert Runner(HostConfig(cache=cache)).run(wanted).status is Status.OK
 
 
 @IN_ONE_LOOP
