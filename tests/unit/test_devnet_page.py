@@ -61,9 +61,7 @@ def a_story(name: str = "node-1") -> StoryReport:
             TokenSeen(name=name, holders=holders, executor=holders[0], outcome=f"hotel {name}")
         ],
         moments=[
-            Moment(
-                at_ms=index, lane=lane, actor=f"{lane} {name}", deed=f"deed {index}", signature="s"
-            )
+            Moment(at_ms=n, lane=lane, actor=f"{lane} {name}", deed=f"deed {n}", signature="s")
             for n, lane in enumerate(lanes)
         ],
         payouts=[
