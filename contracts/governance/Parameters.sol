@@ -74,7 +74,7 @@ contract Parameters is IParameters, Ownable2Step {
         windows.opensAt = genesis + uint64(period) * periodLength;
         windows.closesAt = windows.opensAt + periodLength;
         windows.settleFrom = windows.closesAt + terms.acknowledgementGrace;
-        windows.settleUntil = windows.settleFrom + terms.settleDeadline;
+        windows.settleUntil = windows.closesAt + terms.settleDeadline;
         windows.directUntil = windows.settleUntil + terms.challengeWindow + terms.directClaimWindow;
     }
 
@@ -112,11 +112,10 @@ contract Parameters is IParameters, Ownable2Step {
         uint256 shortest = length / SHORTEST_WINDOW_DIVISOR + 1;
         uint256 longest = _least(LONGEST_WINDOWS_IN_PERIODS * length, LONGEST_WINDOWS);
         _bound("acknowledgementGrace", terms.acknowledgementGrace, shortest, longest);
-        _bound("settleDeadline", terms.settleDeadline, shortest, longest);
+        _bound("settleDeadline", terms.settleDeadline, terms.acknowledgementGrace + shortest, longest);
         _bound("challengeWindow", terms.challengeWindow, shortest, longest);
         _bound("directClaimWindow", terms.directClaimWindow, shortest, longest);
-        uint256 windows = uint256(terms.acknowledgementGrace) + terms.settleDeadline + terms.challengeWindow
-            + terms.directClaimWindow;
+        uint256 windows = uint256(terms.settleDeadline) + terms.challengeWindow + terms.directClaimWindow;
         _bound("windows", windows, 0, longest);
         if (terms.withdrawalDelay < windows) {
             revert Parameters_DelayShorterThanWindows(terms.withdrawalDelay, windows);

@@ -7,9 +7,10 @@ pragma solidity ^0.8.24;
 /// touches a period that has begun. Shares are in basis points (10,000 is the whole), windows in
 /// seconds, amounts in base units (18 decimals).
 ///
-/// Windows of a period that closes at T, all half open:
+/// Windows of a period that closes at T, all half open. The settle deadline counts from the close,
+/// as the grace does; the direct claims follow it:
 ///   [T, T + grace)                     anchors still acknowledge
-///   [T + grace, D), D = + settle       the anchor settles and commits
+///   [T + grace, D), D = T + settle     the anchor settles and commits
 ///   [commit, commit + challenge)       the committed root can be challenged
 ///   [D, D + challenge + directClaim)   nodes claim directly what the anchor did not settle; a root
 ///                                      voided at the last moment leaves them all of directClaim
@@ -83,6 +84,7 @@ interface IParameters {
     /// Requirements:
     /// - the caller is the owner;
     /// - every value lies within its hard bounds;
+    /// - the settle deadline comes after the acknowledgement grace;
     /// - the withdrawal delay is at least as long as all windows together;
     /// - the treasury is not the zero account.
     function schedule(Terms calldata terms) external returns (uint32 fromPeriod);

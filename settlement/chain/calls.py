@@ -65,6 +65,14 @@ def transfer_token(contract: Address, sender: Address, receiver: Address, number
     )
 
 
+def contract_call(
+    deployment: Deployment, name: str, function: str, purpose: str, *arguments: object
+) -> Call:
+    """A call of one contract of a deployment, by its artifact's name. Raises InputError."""
+    data = artifact(name).calldata(function, *arguments)
+    return Call(contract=deployment.address_of(name), data=data, purpose=purpose)
+
+
 @dataclass(frozen=True, slots=True)
 class Calls:
     """The builders of one deployment."""
@@ -306,7 +314,4 @@ class Calls:
         return self._call("Parameters", "schedule", "schedule new terms", terms)
 
     def _call(self, name: str, function: str, purpose: str, *arguments: object) -> Call:
-        contracts = self.deployment.contracts() | self.deployment.tokens()
-        address = next(where for where, found in contracts.items() if found == name)
-        data = artifact(name).calldata(function, *arguments)
-        return Call(contract=address, data=data, purpose=purpose)
+        return contract_call(self.deployment, name, function, purpose, *arguments)

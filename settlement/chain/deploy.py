@@ -9,21 +9,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from settlement.chain.abi import artifact, snake_case
+from settlement.chain.calls import contract_call
 from settlement.chain.deployment import Deployment
+from settlement.chain.handover import hand_over_calls
 from settlement.errors import InputError
 from settlement.ports.chain import Block, Call, ChainWriter, TransactionReceipt
 from settlement.ports.chain_records import Terms
-from settlement.ports.chain_terms import MONTH, TOKEN, monthly_terms, scaled_terms
-from settlement.types import Address
+from settlement.ports.chain_terms import DAY, MONTH, TOKEN, monthly_terms, scaled_terms
+from settlement.types import ZERO_ADDRESS, Address
 
 _ORDER = (
     ("stake_token", "StakeToken"),
     ("service_token", "ServiceToken"),
     ("parameters", "Parameters"),
+    ("brake", "EmergencyBrake"),
+    ("votes", "VotingPower"),
+    ("rewards", "RewardPool"),
     ("registry", "NodeRegistry"),
     ("issuers", "IssuerRegistry"),
     ("rent", "RentVault"),
     ("hub", "ChannelHub"),
+    ("timelock", "Timelock"),
+    ("governor", "NetworkGovernor"),
 )
 
 
@@ -32,7 +39,11 @@ class NetworkPlan:
     """What a new network is founded on. ``genesis`` is when period 0 opens, unix seconds.
 
     ``owner`` owns the contracts that have one, ``holder`` gets both supplies (base units);
-    ``yearly_rate`` is the most that may be minted a year, in basis points.
+    ``yearly_rate`` is the most that may be minted a year, in basis points. ``guardian`` may pull
+    the emergency brake for ``brake_duration`` seconds, and again after ``brake_cooldown``; of fees
+    that reach the reward pool stakers get ``staker_share`` basis points. A ``governed`` network is
+    handed over as it is founded: from then on only votes change it. Else its owner can hand it
+    over later.
     """
 
     owner: Address
@@ -40,6 +51,16 @@ class NetworkPlan:
     terms: Terms
     genesis: int
     period_length: int = MONTH
+    guardian: Address = ZERO_ADDRESS
+    staker_share: int = 5_000
+    brake_duration: int = 3 * DAY
+    brake_cooldown: int = 27 * DAY
+    voting_delay: int = DAY
+    voting_period: int = 7 * DAY
+    timelock_delay: int = 2 * DAY
+    proposal_threshold: int = 100_000 * TOKEN
+    quorum_percent: int = 4
+    governed: bool = False
     stake_supply: int = 100_000_000 * TOKEN
     service_supply: int = 1_000_000_000 * TOKEN
     yearly_rate: int = 300
@@ -52,11 +73,26 @@ def plan_for(
     treasury: Address | None = None,
     period_length: int = MONTH,
     terms: Terms | None = None,
+    guardian: Address | None = None,
+    governed: bool = False,
 ) -> NetworkPlan:
-    """The default plan: ``founder`` owns and holds all, period 0 opens at ``head``; windows are
-    those of a month, scaled to ``period_length`` seconds, unless ``terms`` are given."""
+    """The default plan: ``founder`` owns and holds all, period 0 opens at ``head``; windows and the
+    delays of governance are those of a month, scaled to ``period_length`` seconds, unless ``terms``
+    are given. ``founder`` is the guardian unless another is named."""
     scaled = scaled_terms(monthly_terms(treasury or founder), MONTH, period_length)
+
+    def part(seconds: int) -> int:
+        return max(1, seconds * period_length // MONTH)
+
+    stop = min(7 * DAY, part(3 * DAY))
     return NetworkPlan(
+        guardian=guardian or founder,
+        governed=governed,
+        brake_duration=stop,
+        brake_cooldown=9 * stop,
+        voting_delay=part(DAY),
+        voting_period=part(7 * DAY),
+        timelock_delay=part(2 * DAY),
         owner=founder,
         holder=founder,
         terms=terms or scaled,
@@ -83,10 +119,10 @@ def creation_calls(plan: NetworkPlan) -> list[tuple[str, str]]:
 
 
 async def deploy(writer: ChainWriter, chain_id: int, head: Block, plan: NetworkPlan) -> Deployment:
-    """Deploy all contracts and name the hub in the registry; returns where they stand.
+    """Deploy all contracts, wire them, and hand a governed network over; returns where they stand.
 
     ``head`` is the newest block: events are read from the one after it. ``writer.account`` must
-    be ``plan.owner``, which alone may name the hub. Raises what the writer raises, and InputError.
+    be ``plan.owner``, which alone may wire. Raises what the writer raises, and InputError.
     """
     if writer.account != plan.owner:
         raise InputError(where="plan.owner", problem="only the deploying account can be the owner")
@@ -94,11 +130,24 @@ async def deploy(writer: ChainWriter, chain_id: int, head: Block, plan: NetworkP
     for field, name in creation_calls(plan):
         made[field] = await _create(writer, name, _wiring(plan, name) | made | _aliases(made))
     deployment = Deployment(chain_id=chain_id, first_block=head.number + 1, **made)
-    data = artifact("NodeRegistry").calldata("setHub", deployment.hub)
-    await writer.submit(
-        Call(contract=deployment.registry, data=data, purpose="name the hub in the registry")
-    )
+    for call in wiring_calls(deployment):
+        await writer.submit(call)
+    if plan.governed:
+        for call in hand_over_calls(deployment, plan):
+            await writer.submit(call)
     return deployment
+
+
+def wiring_calls(deployment: Deployment) -> list[Call]:
+    """What contracts must learn of each other after they exist, each once and for good."""
+    registry, hub = deployment.registry, deployment.hub
+    return [
+        contract_call(deployment, "NodeRegistry", "setHub", "name the hub in the registry", hub),
+        contract_call(deployment, "VotingPower", "setRegistry", "let staked tokens vote", registry),
+        contract_call(
+            deployment, "RewardPool", "setSources", "let the pool see stake and fees", registry, hub
+        ),
+    ]
 
 
 def _wiring(plan: NetworkPlan, name: str = "") -> dict[str, object]:
@@ -111,6 +160,15 @@ def _wiring(plan: NetworkPlan, name: str = "") -> dict[str, object]:
         "genesis": plan.genesis,
         "period_length": plan.period_length,
         "terms": plan.terms,
+        "guardian": plan.guardian,
+        "brake_duration": plan.brake_duration,
+        "brake_cooldown": plan.brake_cooldown,
+        "treasury": plan.terms.treasury,
+        "staker_share": plan.staker_share,
+        "voting_delay": plan.voting_delay,
+        "voting_period": plan.voting_period,
+        "proposal_threshold": plan.proposal_threshold,
+        "quorum_percent": plan.quorum_percent,
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from settlement.errors import InputError
 from settlement.protocol.typed_data import Domain
-from settlement.types import Address, checksum, parse_address
+from settlement.types import ZERO_ADDRESS, Address, checksum, parse_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,11 @@ class Deployment:
     issuers: Address
     rent: Address
     hub: Address
+    brake: Address = ZERO_ADDRESS
+    votes: Address = ZERO_ADDRESS
+    rewards: Address = ZERO_ADDRESS
+    timelock: Address = ZERO_ADDRESS
+    governor: Address = ZERO_ADDRESS
 
     @property
     def domain(self) -> Domain:
@@ -40,11 +45,30 @@ class Deployment:
             self.issuers: "IssuerRegistry",
             self.rent: "RentVault",
             self.hub: "ChannelHub",
-        }
+        } | self._placed({self.brake: "EmergencyBrake", self.rewards: "RewardPool"})
 
     def tokens(self) -> dict[Address, str]:
         """The artifact's name for the two token contracts."""
         return {self.stake_token: "StakeToken", self.service_token: "ServiceToken"}
+
+    def governance(self) -> dict[Address, str]:
+        """The artifact's name for each contract that counts votes or carries out what was voted."""
+        return self._placed(
+            {self.votes: "VotingPower", self.timelock: "Timelock", self.governor: "NetworkGovernor"}
+        )
+
+    def address_of(self, name: str) -> Address:
+        """Where the contract with this artifact's name stands. Raises InputError."""
+        known = self.contracts() | self.tokens() | self.governance()
+        for address, found in known.items():
+            if found == name:
+                return address
+        raise InputError(where=f"deployment.{name}", problem="the network was founded without it")
+
+    @staticmethod
+    def _placed(names: dict[Address, str]) -> dict[Address, str]:
+        # Networks founded by an earlier release have no such contracts.
+        return {address: name for address, name in names.items() if address != ZERO_ADDRESS}
 
     def to_json(self) -> dict[str, int | str]:
         """The file's content: addresses in checksummed text."""
@@ -68,6 +92,8 @@ class Deployment:
                 values[field.name] = found
             elif isinstance(found, str):
                 values[field.name] = parse_address(found, f"{where}.{field.name}")
+            elif found is None and field.default is ZERO_ADDRESS:
+                continue
             else:
                 raise InputError(where=f"{where}.{field.name}", problem="expected an address")
         return cls(**values)

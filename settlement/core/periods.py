@@ -2,7 +2,7 @@
 
 Source: ``contracts/governance/Parameters.sol``. Of a period that closes at T, all half open:
 [T, T + grace) anchors still acknowledge; [T + grace, D) the anchor settles and commits, with
-D = T + grace + settle deadline; [commit, commit + challenge) the root can be challenged;
+D = T + settle deadline; [commit, commit + challenge) the root can be challenged;
 [D, D + challenge + direct claim) nodes claim themselves what was not settled.
 """
 
@@ -67,7 +67,7 @@ def windows_of(period: int, terms: PeriodTerms) -> PeriodWindows:
     opens_at = terms.genesis + period * terms.period_length
     closes_at = opens_at + terms.period_length
     settle_from = closes_at + terms.acknowledgement_grace
-    settle_until = settle_from + terms.settle_deadline
+    settle_until = closes_at + terms.settle_deadline
     return PeriodWindows(
         opens_at=opens_at,
         closes_at=closes_at,

@@ -4,9 +4,10 @@ Solidity owns the shape (``contracts/interfaces/*.sol``); names follow the ABI i
 a parity test compares them. Windows are seconds, shares basis points, amounts base units.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 
+from settlement.core.periods import PeriodTerms, windows_of
 from settlement.types import (
     ZERO_ADDRESS,
     Address,
@@ -99,18 +100,16 @@ class ChainParameters:
 
     def windows_of(self, period: int) -> Windows:
         """The windows of a period for which these terms hold."""
-        opens_at = self.genesis + period * self.period_length
-        closes_at = opens_at + self.period_length
-        settle_from = closes_at + self.terms.acknowledgement_grace
-        settle_until = settle_from + self.terms.settle_deadline
-        direct = self.terms.challenge_window + self.terms.direct_claim_window
-        return Windows(
-            opens_at=opens_at,
-            closes_at=closes_at,
-            settle_from=settle_from,
-            settle_until=settle_until,
-            direct_until=settle_until + direct,
+        terms = PeriodTerms(
+            genesis=self.genesis,
+            period_length=self.period_length,
+            acknowledgement_grace=self.terms.acknowledgement_grace,
+            settle_deadline=self.terms.settle_deadline,
+            challenge_window=self.terms.challenge_window,
+            direct_claim_window=self.terms.direct_claim_window,
         )
+        found = windows_of(period, terms)
+        return Windows(**{item.name: getattr(found, item.name) for item in fields(found)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +154,15 @@ class RegisteredNode:
     locked: Uint128
     thawing: Uint128
     thawed_at: Uint64
+    delegated: Uint128 = 0
+    commission: Uint16 = 0
     api_url: str
     link_url: str
+
+    @property
+    def weight(self) -> int:
+        """Own and delegated active stake: what the node weighs in placement and rewards."""
+        return self.stake + self.delegated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

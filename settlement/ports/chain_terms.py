@@ -50,6 +50,9 @@ def scaled_terms(terms: Terms, period_length: int, new_length: int) -> Terms:
     windows = {
         name: max(shortest, getattr(terms, name) * new_length // period_length) for name in _WINDOWS
     }
-    together = sum(windows[name] for name in _WINDOWS[:4])
+    # The deadline counts from the close, and leaves a window after the grace.
+    earliest = windows["acknowledgement_grace"] + shortest
+    windows["settle_deadline"] = max(earliest, windows["settle_deadline"])
+    together = sum(windows[name] for name in _WINDOWS[1:4])
     delay = max(together, terms.withdrawal_delay * new_length // period_length)
     return replace(terms, **windows, withdrawal_delay=delay)

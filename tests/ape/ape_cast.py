@@ -9,6 +9,7 @@ from settlement.types import Address
 
 PERIOD = 30 * 24 * 3600
 HOUR = 3600
+DAY = 24 * HOUR
 TOKEN = 10**18
 SERVICE, ANCHOR = 1, 2
 SCRIPT_HASH = bytes(31) + b"\x01"

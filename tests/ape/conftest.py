@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from ape_cast import (
     ANCHOR,
+    DAY,
     PERIOD,
     SCRIPT_HASH,
     SERVICE,
@@ -35,11 +36,18 @@ def deployed(project: Any, chain: Any, actors: Actors) -> Deployment:
     parameters = project.Parameters.deploy(
         owner, chain.pending_timestamp - 1, PERIOD, terms(actors), sender=owner
     )
-    nodes = project.NodeRegistry.deploy(owner, stake, parameters, sender=owner)
+    brake = project.EmergencyBrake.deploy(owner, owner, 3 * DAY, 27 * DAY, sender=owner)
+    votes = project.VotingPower.deploy(owner, stake, sender=owner)
+    rewards = project.RewardPool.deploy(owner, service, actors.treasury, 5_000, sender=owner)
+    nodes = project.NodeRegistry.deploy(
+        owner, stake, parameters, brake, votes, rewards, sender=owner
+    )
     issuers = project.IssuerRegistry.deploy(parameters, sender=owner)
     rent = project.RentVault.deploy(service, parameters, issuers, sender=owner)
     hub = project.ChannelHub.deploy(service, parameters, nodes, issuers, sender=owner)
     nodes.setHub(hub, sender=owner)
+    votes.setRegistry(nodes, sender=owner)
+    rewards.setSources(nodes, hub, sender=owner)
     ticket = project.SmartTicket.deploy(actors.airline, sender=actors.airline)
     domain = Domain.of(chain.chain_id, address_of(hub))
 

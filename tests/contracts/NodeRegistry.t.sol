@@ -31,7 +31,7 @@ contract NodeRegistryTest is Fixture {
 
     function test_register_requires_the_hub() public {
         bytes memory proof = keyProof(NODE_SECRET, OPERATOR);
-        registry = new NodeRegistry(OWNER, stake, parameters);
+        registry = new NodeRegistry(OWNER, stake, parameters, brake, votes, rewards);
         vm.expectRevert(INodeRegistry.NodeRegistry_HubNotSet.selector);
         register(1, SERVICE_STAKE, API, proof);
     }

@@ -28,8 +28,8 @@ contract ParametersTest is Fixture {
         vm.assertEq(windows.opensAt, GENESIS + 60 days, "opens");
         vm.assertEq(windows.closesAt, GENESIS + 90 days, "closes");
         vm.assertEq(windows.settleFrom, GENESIS + 91 days, "settles from");
-        vm.assertEq(windows.settleUntil, GENESIS + 94 days, "settles until");
-        vm.assertEq(windows.directUntil, GENESIS + 104 days, "direct until");
+        vm.assertEq(windows.settleUntil, GENESIS + 93 days, "settles until");
+        vm.assertEq(windows.directUntil, GENESIS + 103 days, "direct until");
     }
 
     function test_new_terms_hold_two_periods_later() public {
@@ -67,10 +67,10 @@ contract ParametersTest is Fixture {
 
     function test_the_delay_covers_all_windows() public {
         IParameters.Terms memory changed = terms();
-        changed.withdrawalDelay -= 1;
+        changed.withdrawalDelay = 13 days - 1;
         vm.expectRevert(
             abi.encodeWithSelector(
-                IParameters.Parameters_DelayShorterThanWindows.selector, 14 days - 1, 14 days
+                IParameters.Parameters_DelayShorterThanWindows.selector, 13 days - 1, 13 days
             )
         );
         schedule(changed);
@@ -104,10 +104,16 @@ contract ParametersTest is Fixture {
 
     function test_all_windows_fit_into_what_the_hub_remembers() public {
         IParameters.Terms memory long = terms();
-        (long.acknowledgementGrace, long.settleDeadline) = (900, 300);
+        (long.acknowledgementGrace, long.settleDeadline) = (900, 1200);
         (long.challengeWindow, long.directClaimWindow, long.withdrawalDelay) = (400, 261, 1861);
         vm.expectRevert(outOfBounds("windows", 1861, 0, 60 * 31));
         new Parameters(OWNER, GENESIS, 60, long);
+    }
+
+    function test_the_settle_deadline_comes_after_the_grace() public {
+        IParameters.Terms memory changed = terms();
+        changed.settleDeadline = changed.acknowledgementGrace + 6 hours;
+        refuse(changed, "settleDeadline", 30 hours, 30 hours + 1, 90 days);
     }
 
     function test_every_term_has_bounds() public {
@@ -116,7 +122,7 @@ contract ParametersTest is Fixture {
         refuse(t, "acknowledgementGrace", 6 hours, 6 hours + 1, 90 days);
         t = terms();
         t.settleDeadline = 91 days;
-        refuse(t, "settleDeadline", 91 days, 6 hours + 1, 90 days);
+        refuse(t, "settleDeadline", 91 days, 30 hours + 1, 90 days);
         t = terms();
         t.challengeWindow = 0;
         refuse(t, "challengeWindow", 0, 6 hours + 1, 90 days);
@@ -124,8 +130,8 @@ contract ParametersTest is Fixture {
         t.directClaimWindow = 0;
         refuse(t, "directClaimWindow", 0, 6 hours + 1, 90 days);
         t = terms();
-        t.withdrawalDelay = 42 days + 1;
-        refuse(t, "withdrawalDelay", 42 days + 1, 14 days, 42 days);
+        t.withdrawalDelay = 39 days + 1;
+        refuse(t, "withdrawalDelay", 39 days + 1, 13 days, 39 days);
         t = terms();
         t.thawTime = 366 days;
         refuse(t, "thawTime", 366 days, 6 hours + 1, 365 days);

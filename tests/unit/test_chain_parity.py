@@ -16,7 +16,15 @@ from settlement.ports.chain_events import ChainEvent
 from settlement.types import Address, Hash, SolidityType
 
 ROOT = Path(__file__).resolve().parents[2]
-EMITTERS = ("Parameters", "NodeRegistry", "IssuerRegistry", "RentVault", "ChannelHub")
+EMITTERS = (
+    "Parameters",
+    "NodeRegistry",
+    "IssuerRegistry",
+    "RentVault",
+    "ChannelHub",
+    "EmergencyBrake",
+    "RewardPool",
+)
 FOREIGN = {"OwnershipTransferred", "OwnershipTransferStarted", "EIP712DomainChanged"}
 PLACE = {field.name for field in fields(ChainEvent)}
 

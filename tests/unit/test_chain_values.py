@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from settlement.chain.abi import artifact
 from settlement.chain.calls import Calls, amount_text, compact, send_coin
-from settlement.chain.deploy import creation_calls, deploy, plan_for
+from settlement.chain.deploy import creation_calls, deploy, plan_for, wiring_calls
 from settlement.chain.deployment import Deployment
+from settlement.chain.handover import hand_over_calls
 from settlement.chain.reverts import explain
 from settlement.chain.transactions import Transaction, rlp
 from settlement.errors import InputError
@@ -200,18 +201,20 @@ def test_a_deployment_file_that_is_missing_or_no_json_is_an_input_error(tmp_path
         Deployment.from_json([])
 
 
-async def test_deploying_creates_every_contract_then_names_the_hub() -> None:
+async def test_deploying_creates_every_contract_then_wires_them() -> None:
     chain = MemoryChain()
     head = await chain.head()
     plan = plan_for(chain.account, head, period_length=600)
     deployment = await deploy(chain, chain.chain_id, head, plan)
-    assert len(chain.submitted) == len(creation_calls(plan)) + 1
-    assert [call.contract for call in chain.submitted[:-1]] == [None] * 7
-    naming = chain.submitted[-1]
+    wiring = wiring_calls(deployment)
+    created = chain.submitted[: -len(wiring)]
+    assert [call.contract for call in created] == [None] * len(creation_calls(plan))
+    assert chain.submitted[len(created) :] == wiring
+    naming = wiring[0]
     assert naming.contract == deployment.registry
     assert naming.data == artifact("NodeRegistry").calldata("setHub", deployment.hub)
     assert deployment.first_block == head.number + 1
-    hub = chain.submitted[-2].data
+    hub = created[[name for name, _ in creation_calls(plan)].index("hub")].data
     assert all(
         part in hub
         for part in (
@@ -221,6 +224,18 @@ async def test_deploying_creates_every_contract_then_names_the_hub() -> None:
             deployment.issuers,
         )
     )
+
+
+async def test_a_governed_network_is_handed_over_as_it_is_founded() -> None:
+    chain = MemoryChain()
+    head = await chain.head()
+    plan = plan_for(chain.account, head, governed=True)
+    deployment = await deploy(chain, chain.chain_id, head, plan)
+    handing = hand_over_calls(deployment, plan)
+    assert chain.submitted[-len(handing) :] == handing
+    given_up = [call for call in handing if call.purpose == "give a role up"]
+    assert len(given_up) == 4
+    assert handing[-4:] == given_up
 
 
 async def test_only_the_owner_can_deploy() -> None:
@@ -244,8 +259,9 @@ def test_scaled_terms_stay_within_the_contracts_bounds(length: int) -> None:
         terms.direct_claim_window,
     )
     assert all(window > length // 120 for window in (*windows, terms.thaw_time))
-    assert sum(windows) <= min(31 * length, 90 * DAY) or length > MONTH
-    assert sum(windows) <= terms.withdrawal_delay <= 3 * sum(windows)
+    assert terms.settle_deadline > terms.acknowledgement_grace + length // 120
+    assert sum(windows[1:]) <= min(31 * length, 90 * DAY) or length > MONTH
+    assert sum(windows[1:]) <= terms.withdrawal_delay <= 3 * sum(windows[1:])
 
 
 def test_a_month_scaled_to_a_month_is_itself() -> None:

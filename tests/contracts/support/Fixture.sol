@@ -2,7 +2,9 @@
 pragma solidity ^0.8.26;
 
 import {SmartTicket} from "../../../contracts/examples/SmartTicket.sol";
+import {EmergencyBrake} from "../../../contracts/governance/EmergencyBrake.sol";
 import {Parameters} from "../../../contracts/governance/Parameters.sol";
+import {VotingPower} from "../../../contracts/governance/VotingPower.sol";
 import {ChannelHub} from "../../../contracts/hub/ChannelHub.sol";
 import {IChannelHub} from "../../../contracts/interfaces/IChannelHub.sol";
 import {IParameters} from "../../../contracts/interfaces/IParameters.sol";
@@ -11,6 +13,7 @@ import {MessageHashesLens} from "../../../contracts/libraries/MessageHashesLens.
 import {IssuerRegistry} from "../../../contracts/registry/IssuerRegistry.sol";
 import {NodeRegistry} from "../../../contracts/registry/NodeRegistry.sol";
 import {RentVault} from "../../../contracts/rent/RentVault.sol";
+import {RewardPool} from "../../../contracts/tokens/RewardPool.sol";
 import {ServiceToken} from "../../../contracts/tokens/ServiceToken.sol";
 import {StakeToken} from "../../../contracts/tokens/StakeToken.sol";
 import {Test} from "./Vm.sol";
@@ -24,6 +27,8 @@ abstract contract Fixture is Test {
     uint128 internal constant RENT_PRICE = 1e15;
 
     address internal constant OWNER = address(0xA11CE);
+    address internal constant GUARDIAN = address(0x6A4D);
+    address internal constant DISPUTES = address(0xD15);
     address internal constant TREASURY = address(0x7EA5);
     address internal constant OPERATOR = address(0x0BE4A704);
     address internal constant PAYER = address(0xBA1);
@@ -39,6 +44,9 @@ abstract contract Fixture is Test {
     StakeToken internal stake;
     ServiceToken internal service;
     Parameters internal parameters;
+    EmergencyBrake internal brake;
+    VotingPower internal votes;
+    RewardPool internal rewards;
     NodeRegistry internal registry;
     IssuerRegistry internal issuers;
     RentVault internal vault;
@@ -78,13 +86,19 @@ abstract contract Fixture is Test {
         stake = new StakeToken(OWNER, 1e26);
         service = new ServiceToken(OWNER, OWNER, 1e27, 300);
         parameters = new Parameters(OWNER, GENESIS, PERIOD, terms());
-        registry = new NodeRegistry(OWNER, stake, parameters);
+        brake = new EmergencyBrake(OWNER, GUARDIAN, 3 days, 27 days);
+        votes = new VotingPower(OWNER, stake);
+        rewards = new RewardPool(OWNER, service, TREASURY, 5_000);
+        registry = new NodeRegistry(OWNER, stake, parameters, brake, votes, rewards);
         issuers = new IssuerRegistry(parameters);
         vault = new RentVault(service, parameters, issuers);
         hub = new ChannelHub(service, parameters, registry, issuers);
         lens = new MessageHashesLens();
-        vm.prank(OWNER);
+        vm.startPrank(OWNER);
         registry.setHub(address(hub));
+        votes.setRegistry(address(registry));
+        rewards.setSources(address(registry), address(hub));
+        vm.stopPrank();
         fund(OPERATOR);
         fund(PAYER);
         fund(AIRLINE);

@@ -1,0 +1,71 @@
+"""What to do about reverts of governance, stake, rewards and elections, by the error's name.
+
+Part of the one table in :mod:`settlement.chain.reverts`.
+"""
+
+STAKE_ADVICE: dict[str, str] = {
+    # NodeRegistry
+    "NodeRegistry_Paused": "New stake is stopped by the emergency brake until {paused_until:time}; "
+    "thawing and withdrawing still work.",
+    "NodeRegistry_NotDisputes": "Only the dispute contract may slash; {caller} is not it.",
+    "NodeRegistry_DisputesAlreadySet": "The registry's dispute contract is {disputes} for good.",
+    "NodeRegistry_NotOffered": "Node {key} was not offered to {caller}; its operator offers it "
+    "first.",
+    "NodeRegistry_CommissionTooHigh": "A commission of {commission} basis points is above the "
+    "maximum, {maximum}.",
+    "NodeRegistry_CommissionNotDue": "No higher commission of node {key} is due; it would be from "
+    "period {from_period} on.",
+    "NodeRegistry_DelegationRefused": "Node {key} takes no stake from others: it has no active "
+    "stake of its own, or was slashed nearly to nothing; choose another node.",
+    # EmergencyBrake
+    "EmergencyBrake_NotGuardian": "{caller} may not use the emergency brake; its guardian may.",
+    "EmergencyBrake_CoolingDown": "The brake was used lately; it works again at {ready_at:time}.",
+    "EmergencyBrake_NotPaused": "Nothing is stopped now.",
+    "EmergencyBrake_OutOfBounds": "A stop lasts 1 second to 7 days, and its cooldown at least "
+    "three times as long; {duration} s and {cooldown} s do not fit.",
+    # VotingPower
+    "VotingPower_NotRegistry": "Only the registry reports stake; {caller} is not it.",
+    "VotingPower_NotFounder": "The registry is named once, by the founder, not by {caller}.",
+    # RewardPool
+    "RewardPool_NotRegistry": "Only the registry reports stake; {caller} is not it.",
+    "RewardPool_NotFounder": "Registry and hub are named once, by the founder, not by {caller}.",
+    "RewardPool_AmountInvalid": "{amount} is zero, or a share above 10,000 basis points.",
+    "RewardPool_ZeroTreasury": "Name the treasury; it cannot be the zero account.",
+    "RewardPool_NothingDue": "Nothing is due yet; try again after the next fees.",
+    # Governor
+    "GovernorAlreadyCastVote": "{voter} has voted on this proposal already.",
+    "GovernorAlreadyQueuedProposal": "This proposal is queued already; execute it when its time "
+    "comes.",
+    "GovernorDisabledDeposit": "The governor takes no coins; send none.",
+    "GovernorInsufficientProposerVotes": "{proposer} has {votes:tokens} votes, and proposing needs "
+    "{threshold:tokens}; find supporters who delegate their votes.",
+    "GovernorInvalidProposalLength": "A proposal has as many targets ({targets}) as calls "
+    "({calldatas}) and values ({values}), and at least one.",
+    "GovernorInvalidQuorumFraction": "A quorum of {quorum_numerator} in {quorum_denominator} is "
+    "more than everybody.",
+    "GovernorInvalidSignature": "The vote is not signed by {voter}; sign it again.",
+    "GovernorInvalidVoteParams": "This governor's votes carry no parameters.",
+    "GovernorInvalidVoteType": "Vote against (0), for (1) or abstain (2).",
+    "GovernorInvalidVotingPeriod": "A voting period of {voting_period} s is too short.",
+    "GovernorNonexistentProposal": "There is no proposal {proposal_id}; check its text and calls.",
+    "GovernorOnlyExecutor": "Only a vote can do this; propose it.",
+    "GovernorProposalQueueingFailed": "Proposal {proposal_id} could not be queued.",
+    "GovernorProposalQueueingNotRequired": "Proposal {proposal_id} needs no queue; execute it.",
+    "GovernorRestrictedProposer": "The proposal's text names another proposer than {proposer}.",
+    "GovernorUnableToCancel": "{account} may not cancel proposal {proposal_id} now; its proposer "
+    "may, until voting begins.",
+    "GovernorUnexpectedProposalState": "Proposal {proposal_id} is in state {current}, and this "
+    "needs another; show it to see what comes next.",
+    # Timelock
+    "AccessControlBadConfirmation": "A role is given up by the account that has it.",
+    "AccessControlUnauthorizedAccount": "{account} does not have the role {needed_role}; what the "
+    "timelock does is decided by vote.",
+    "TimelockInsufficientDelay": "A delay of {delay} s is shorter than the timelock's, "
+    "{min_delay} s.",
+    "TimelockInvalidOperationLength": "An operation has as many targets ({targets}) as payloads "
+    "({payloads}) and values ({values}).",
+    "TimelockUnauthorizedCaller": "{caller} may not change the timelock; only a vote can.",
+    "TimelockUnexecutedPredecessor": "Operation {predecessor_id} must be executed before.",
+    "TimelockUnexpectedOperationState": "Operation {operation_id} is not ready: it is unknown, "
+    "still waiting, or done.",
+}
