@@ -1,0 +1,254 @@
+"""The chain commands on a real chain: quotes, rehearsals, refusals in words, and what they did."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from node.cli import app
+from settlement.chain.keystore import LIGHT_SCRYPT_COST, create_keystore, write_password
+from settlement.types import checksum
+
+PEOPLE = ("founder", "operator", "node", "issuer", "payer", "session")
+START_S = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Town:
+    """A chain with a network on it, and people with keys; ``say`` runs a command as one of them."""
+
+    folder: Path
+    rpc_url: str
+    addresses: dict[str, str]
+
+    def run(self, who: str | None, *arguments: str) -> Any:
+        network = ("--rpc-url", self.rpc_url, "--deployment", str(self.folder / "network.json"))
+        files = (str(self.folder / f"{who}.json"), str(self.folder / f"{who}.pw"))
+        key = () if who is None else ("--keystore", files[0], "--password-file", files[1])
+        return CliRunner().invoke(app, ["chain", *arguments, *network, *key])
+
+    def do(self, who: str, *arguments: str) -> dict[str, Any]:
+        """Act; the result as JSON, once it has succeeded."""
+        done = self.run(who, *arguments, "--yes", "--json")
+        assert done.exit_code == 0, done.output
+        found: dict[str, Any] = json.loads(done.output)
+        return found
+
+    def look(self, *arguments: str) -> dict[str, Any]:
+        shown = self.run(None, *arguments, "--json")
+        assert shown.exit_code == 0, shown.output
+        found: dict[str, Any] = json.loads(shown.output)
+        return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(process: "subprocess.Popen[str]") -> None:
+    """Wait until the chain says where it is; by then it has given its coins away."""
+    assert process.stdout is not None
+    began = time.monotonic()
+    line = process.stdout.readline()
+    assert "http://127.0.0.1" in line, f"after {time.monotonic() - began:.0f} s: {line}"
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder, port = tmp_path_factory.mktemp("town"), free_port()
+    addresses = {}
+    for who in PEOPLE:
+        password = write_password(folder / f"{who}.pw")
+        key = create_keystore(folder / f"{who}.json", password, cost=LIGHT_SCRYPT_COST)
+        addresses[who] = checksum(key)
+    fund = [part for who in PEOPLE[:-1] for part in ("--fund", addresses[who])]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "node.cli", "chain", "local", "--port", str(port), *fund],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        wait_for(process)
+        found = Town(folder=folder, rpc_url=f"http://127.0.0.1:{port}", addresses=addresses)
+        found.do("founder", "deploy", "--period-length", "600")
+        for who in ("operator", "issuer", "payer"):
+            found.do("founder", "pay", "--receiver", addresses[who], "--amount", "1000")
+        stake = ("--amount", "30000", "--unit", "stk")
+        found.do("founder", "pay", "--receiver", addresses["operator"], *stake)
+        yield found
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(START_S)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def registered(town: Town) -> Callable[..., tuple[str, ...]]:
+    """The operator's registration, made once; gives its arguments."""
+
+    def arguments(roles: str = "service,anchor") -> tuple[str, ...]:
+        return (
+            *("register", "--node-keystore", str(town.folder / "node.json")),
+            *("--node-password-file", str(town.folder / "node.pw"), "--roles", roles),
+            *("--api-url", "http://127.0.0.1:1", "--link-url", "wss://127.0.0.1:2"),
+        )
+
+    town.do("operator", *arguments())
+    return arguments
+
+
+@pytest.fixture(scope="module")
+def contract(town: Town) -> str:
+    made = str(town.do("issuer", "ticket", "deploy")["contract"])
+    script = ("--script-hash", "0x" + "11" * 32, "--script-uri", "https://airline.example/t.xml")
+    town.do("issuer", "class", "register", "--token", made, *script, "--share", "500")
+    return made
+
+
+def test_a_rehearsal_shows_quote_calls_and_gas_and_sends_nothing(town: Town, contract: str) -> None:
+    rent = ("--token", contract, "--instances", "5", "--periods", "2")
+    shown = town.run("issuer", "rent", "start", *rent, "--dry-run", "--json")
+    found = json.loads(shown.output)
+    assert found["takes"] == {"amount": str(10**18), "unit": "SVC"}
+    assert found["gas_of_the_first"] > 21_000
+    assert [call["data"][:2] for call in found["calls"]] == ["0x", "0x"]
+    assert town.look("rent", "show", "--token", contract)["state"] == "none"
+
+
+def test_without_a_yes_nothing_is_sent(town: Town, contract: str) -> None:
+    rent = ("--token", contract, "--instances", "5", "--periods", "2")
+    assert town.run("issuer", "rent", "start", *rent, "--json").exit_code == 5
+    assert town.look("rent", "show", "--token", contract)["state"] == "none"
+
+
+def test_rent_is_quoted_started_topped_up_and_shown(town: Town, contract: str) -> None:
+    rent = ("--token", contract, "--instances", "5", "--periods", "2")
+    assert town.look("rent", "quote", *rent)["price"] == "1 SVC"
+    town.do("issuer", "rent", "start", *rent)
+    first = town.look("rent", "show", "--token", contract)
+    town.do("payer", "rent", "top-up", "--token", contract, "--periods", "3")
+    later = town.look("rent", "show", "--token", contract)
+    assert (first["state"], later["state"]) == ("active", "active")
+    assert later["paid_until"] > first["paid_until"]
+
+
+def test_a_class_gets_a_new_script_and_a_new_share(town: Town, contract: str) -> None:
+    script = ("--script-hash", "0x" + "22" * 32, "--script-uri", "https://airline.example/2.xml")
+    done = town.do("issuer", "class", "publish", "--token", contract, *script)
+    assert done["events"][0]["script_hash"] == "0x" + "22" * 32
+    town.do("issuer", "class", "share", "--token", contract, "--share", "700")
+    shown = town.look("class", "show", "--token", contract)
+    assert shown["class"]["script_hash"] == "0x" + "22" * 32
+
+
+def test_only_the_contracts_owner_registers_and_is_told_so(town: Town, contract: str) -> None:
+    script = ("--script-hash", "0x" + "33" * 32, "--script-uri", "https://other.example/t.xml")
+    refused = town.run("payer", "class", "publish", "--token", contract, *script, "--yes", "--json")
+    error = json.loads(refused.output)["error"]
+    assert refused.exit_code == 3
+    assert error["code"] == "SL-7001"
+    assert "is not the owner() of the token contract" in error["fix"]
+
+
+def test_a_key_is_registered_once(town: Town, registered: Callable[..., tuple[str, ...]]) -> None:
+    refused = town.run("operator", *registered(), "--yes", "--json")
+    assert refused.exit_code == 3
+    assert "is registered already, by" in json.loads(refused.output)["error"]["fix"]
+
+
+def test_an_account_without_the_stake_is_told_what_it_lacks(
+    town: Town, registered: Callable[..., tuple[str, ...]]
+) -> None:
+    refused = town.run("payer", *registered("service"), "--yes", "--json")
+    assert refused.exit_code == 2
+    assert "base units of STK" in json.loads(refused.output)["error"]["fix"]
+
+
+def test_a_role_that_does_not_exist_is_an_input_error(
+    town: Town, registered: Callable[..., tuple[str, ...]]
+) -> None:
+    assert town.run("operator", *registered("king"), "--yes", "--json").exit_code == 2
+
+
+def test_stake_is_added_thawed_and_not_withdrawn_too_early(
+    town: Town, registered: Callable[..., tuple[str, ...]]
+) -> None:
+    node = ("--node", town.addresses["node"])
+    town.do("operator", "stake", "add", *node, "--amount", "700")
+    town.do("operator", "stake", "thaw", *node, "--amount", "200")
+    shown = town.look("stake", "show", *node)["node"]
+    assert (shown["stake"], shown["thawing"]) == (str(10_500 * 10**18), str(200 * 10**18))
+    early = town.run("operator", "stake", "withdraw", *node, "--yes", "--json")
+    assert early.exit_code == 3
+    assert "thaws until" in json.loads(early.output)["error"]["fix"]
+    assert town.look("stake", "list")["count"] == 1
+
+
+def test_a_channel_is_opened_filled_and_asked_back(
+    town: Town, registered: Callable[..., tuple[str, ...]]
+) -> None:
+    signer = ("--signer", town.addresses["session"])
+    anchor = ("--anchor", town.addresses["node"])
+    town.do("payer", "channel", "open", *signer, *anchor, "--amount", "5")
+    town.do("payer", "channel", "top-up", *signer, "--amount", "2.5")
+    town.do("payer", "channel", "request", *signer, "--amount", "1")
+    shown = town.look("channel", "show", *signer)["channel"]
+    assert shown["balance"] == str(75 * 10**17)
+    assert shown["withdrawal_amount"] == str(10**18)
+    again = town.run("payer", "channel", "open", *signer, *anchor, "--amount", "5", "--yes")
+    assert again.exit_code == 2
+    early = town.run("payer", "channel", "withdraw", *signer, "--yes", "--json")
+    assert early.exit_code == 3
+
+
+def test_credit_that_is_not_there_is_not_withdrawn(town: Town) -> None:
+    account = ("--account", town.addresses["operator"])
+    assert town.look("credit", "show", *account)["credit"] == "0 SVC"
+    refused = town.run("operator", "credit", "withdraw", "--amount", "1", "--yes", "--json")
+    assert refused.exit_code == 3
+
+
+def test_an_account_without_coins_is_told_so(town: Town) -> None:
+    paid = ("pay", "--receiver", town.addresses["payer"], "--amount", "0")
+    refused = town.run("session", *paid, "--yes", "--json")
+    assert refused.exit_code == 4
+    assert json.loads(refused.output)["error"]["code"] == "SL-7011"
+
+
+def test_the_period_and_an_accounts_purse_are_shown(town: Town) -> None:
+    period = town.look("period")
+    assert period["period"] >= 0
+    assert "Period" in period["next"][0]
+    shown = town.look("account", "--account", town.addresses["issuer"])
+    assert shown["service tokens"].endswith("SVC")
+
+
+def test_an_endpoint_that_is_down_is_not_reached(town: Town) -> None:
+    nowhere = Town(
+        folder=town.folder, rpc_url=f"http://127.0.0.1:{free_port()}", addresses=town.addresses
+    )
+    failed = nowhere.run(None, "period", "--json")
+    assert failed.exit_code == 4
+    assert json.loads(failed.output)["error"]["retryable"] is True
+
+
+def test_a_port_that_is_taken_is_not_taken_twice(town: Town) -> None:
+    port = town.rpc_url.rpartition(":")[2]
+    refused = CliRunner().invoke(app, ["chain", "local", "--port", port])
+    assert refused.exit_code == 2
+    assert "something listens" in refused.output
