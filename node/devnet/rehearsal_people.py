@@ -147,7 +147,7 @@ class Hotel:
     """
 
     def __init__(self, key: SigningKey, chain_id: int, clock: Clock) -> None:
-        self._key = key
+        self.key = key
         self._chain_id = chain_id
         self._clock = clock
         self._answers: dict[Hash, bytes] = {}
@@ -191,7 +191,7 @@ class Hotel:
             assert isinstance(wish, dict), "the script's action sends an object"
             self.moved.append(booking)
             answer = confirm(
-                self._key,
+                self.key,
                 self._chain_id,
                 booking,
                 str(wish["checkIn"]),

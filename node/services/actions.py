@@ -94,7 +94,7 @@ class Actions:
                 await self._failed(request, refused)
                 continue
             outcome = await self._http.call(call.http)
-            succeeded, attestation = proven(call.action, outcome)
+            succeeded, attestation = proven(call.action, outcome, self._domain.chain_id)
             if succeeded:
                 await self._succeeded(request, call, outcome, attestation)
                 return
@@ -231,9 +231,12 @@ class Actions:
         require_signer(self._domain, response, reply.signature, reply.anchor)
         _require_of(request, call, response)
         outcome = HttpOutcome(
-            kind=HttpOutcomeKind.ANSWERED, status=response.status, body=reply.body
+            kind=HttpOutcomeKind.ANSWERED,
+            status=response.status,
+            body=reply.body,
+            ended_ms=response.time,
         )
-        succeeded, attestation = proven(call.action, outcome)
+        succeeded, attestation = proven(call.action, outcome, self._domain.chain_id)
         if not succeeded:
             raise InputInvalid(problem="the answer does not prove what the action asks for")
         return Outcome(

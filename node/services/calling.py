@@ -6,14 +6,17 @@ The executor and the anchors make it alike, so that a request's hash is the same
 from dataclasses import dataclass
 
 from node.core.canonical import object_from_bytes, to_bytes
-from node.errors import EffectRefused
+from node.errors import AttestationWrongSchema, EffectRefused, InputInvalid
 from node.ports.http import HttpCall, HttpOutcome
 from node.services.script_library import ClassScript
 from node.tokenscript.described import DescribedAttestation
 from node.tokenscript.service import Action
 from node.tokenscript.strict_json import parse_json
 from settlement.errors import InputError, SmartLayerError
-from settlement.types import Hash
+from settlement.types import ZERO_HASH, Hash
+
+CLOCK_SLACK_S = 60
+"""How far the outside's clock may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +60,8 @@ def attestation_in(action: Action, outcome: HttpOutcome) -> bytes | None:
     return DescribedAttestation.from_bytes(to_bytes(body["attestation"])).to_bytes()
 
 
-def proven(action: Action, outcome: HttpOutcome) -> tuple[bool, bytes | None]:
-    """Whether an outcome is a success that the script would accept, and its attestation.
+def proven(action: Action, outcome: HttpOutcome, chain_id: int) -> tuple[bool, bytes | None]:
+    """Whether an outcome is a success that every replica would accept, and its attestation.
 
     A 2xx answer without the attestation that the action asks for is a failure: the outside has
     not proved anything.
@@ -67,9 +70,38 @@ def proven(action: Action, outcome: HttpOutcome) -> tuple[bool, bytes | None]:
         return False, None
     try:
         attestation = attestation_in(action, outcome)
+        require_evidence(action, attestation, outcome.ended_ms, chain_id)
     except SmartLayerError:
         return False, None
     return True, attestation
+
+
+def require_evidence(
+    action: Action, attestation: bytes | None, observed_ms: int, chain_id: int
+) -> None:
+    """Raise unless this attestation is what the script asks of a success of its action.
+
+    ``observed_ms`` is when the answer was seen, by the clock of whoever saw it. Raises
+    InputInvalid and the attestation errors.
+    """
+    if action.success is None:
+        return
+    if attestation is None:
+        raise AttestationWrongSchema(found=ZERO_HASH, expected=action.success.schema)
+    described = DescribedAttestation.from_bytes(attestation)
+    require_chain(described, chain_id)
+    described.attestation.require(
+        schema=action.success.schema,
+        attester=action.success.attester or described.attestation.attester,
+        now=observed_ms // 1_000 + CLOCK_SLACK_S,
+    )
+
+
+def require_chain(described: DescribedAttestation, chain_id: int) -> None:
+    """An attestation made for another chain is a replay."""
+    found = described.attestation.domain.chain_id
+    if found != chain_id:
+        raise InputInvalid(problem=f"its attestation is of chain {found}, not {chain_id}")
 
 
 def shown(outcome: HttpOutcome) -> dict[str, str | int]:

@@ -7,12 +7,12 @@ times compared are those that the input itself carries.
 from node.core.canonical import object_from_bytes
 from node.core.declared import check_input
 from node.core.inputs import Activation, Attested, Outcome, decode_input
-from node.errors import AttestationWrongSchema, InputInvalid, InputNotDeclared
+from node.errors import InputInvalid, InputNotDeclared
+from node.services.calling import require_chain, require_evidence
 from node.services.instances import Instance, Instances
 from node.services.running import handler_and_event
 from node.tokenscript.described import DescribedAttestation
 from settlement.protocol.typed_data import Domain
-from settlement.types import ZERO_HASH
 
 
 class Judge:
@@ -67,19 +67,4 @@ def require_outcome(instance: Instance, given: Outcome, chain_id: int) -> None:
     action = instance.script.service.action(given.response.action)
     if action is None:
         raise InputNotDeclared(problem=f"no action {given.response.action}")
-    if action.success is None:
-        return
-    if given.attestation is None:
-        raise AttestationWrongSchema(found=ZERO_HASH, expected=action.success.schema)
-    described = DescribedAttestation.from_bytes(given.attestation)
-    require_chain(described, chain_id)
-    attester = action.success.attester or described.attestation.attester
-    now = given.response.time // 1_000 + 1
-    described.attestation.require(schema=action.success.schema, attester=attester, now=now)
-
-
-def require_chain(described: DescribedAttestation, chain_id: int) -> None:
-    """An attestation made for another chain is a replay."""
-    found = described.attestation.domain.chain_id
-    if found != chain_id:
-        raise InputInvalid(problem=f"its attestation is of chain {found}, not {chain_id}")
+    require_evidence(action, given.attestation, given.response.time, chain_id)

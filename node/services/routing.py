@@ -126,7 +126,7 @@ class Routing:
         return view.token.token_class.id
 
     def _reply(self, asked: RouteCall, call: ActionCall, outcome: HttpOutcome) -> RouteReply:
-        succeeded, _ = proven(call.action, outcome)
+        succeeded, _ = proven(call.action, outcome, self._domain.chain_id)
         vote = asked.lease.vote
         if succeeded:
             observed = ObservedResponse(

@@ -19,7 +19,7 @@ from node.core.inputs import Failure, Outcome, decode_input
 from node.core.journal import journal_stream
 from node.core.placement import coordinator
 from node.devnet.rehearsal import Player, Rehearsal
-from node.devnet.rehearsal_people import Asked
+from node.devnet.rehearsal_people import Asked, person_key
 from node.devnet.schemas import FLIGHT_STATUS_TOPIC
 from node.errors import PeerRefused
 from node.protocol.frames import (
@@ -197,6 +197,18 @@ async def test_an_executor_that_cannot_reach_the_hotel_has_it_rebooked_by_an_anc
     assert isinstance(last, Outcome)
     assert last.witness in {anchor.address for anchor in stage.anchors}
     assert stage.hotel.moved == [BOOKING]
+
+
+async def test_a_hotel_that_proves_nothing_counts_as_one_that_failed(stage: Rehearsal) -> None:
+    """It answers 200, with an attestation by a key that the script does not name."""
+    stage.hotel.key = person_key("somebody else")
+    token = await active_ticket(stage)
+    await attest_delay(stage)
+    await stage.until(lambda: hotel_says(stage, token, "failed"))
+
+    last = decode_input((await require_one_history(stage, token))[-1].input)
+    assert isinstance(last, Failure)
+    assert stage.hotel.moved == [BOOKING]  # whatever it did, under one key, it did once
 
 
 # --- an anchor that lies -------------------------------------------------------------------------
