@@ -126,4 +126,4 @@ def test_a_reference_to_nothing_is_found() -> None:
     assert problem("node/nowhere.py", "") is not None
     assert problem("node/cli.py", "no_such_command") is not None
     assert problem("contracts/hub/Settlement.sol", "noSuchFunction") is not None
-    assert problem("node/cli.py", "node_run") is None
+    assert problem("node/cli.py", "main") is None
