@@ -63,8 +63,21 @@ class NodeConfig(BaseSettings):
     confirmations: int = Field(default=1, ge=0, le=64, description="Blocks before an event counts.")
     follow_interval_ms: int = Field(default=250, ge=50, description="Pause between chain polls.")
 
-    read_price: int = Field(default=SERVICE_TOKEN // 1_000, ge=0, description="Price of one read.")
-    update_price: int = Field(default=SERVICE_TOKEN // 100, ge=0, description="Price of an update.")
+    read_price: int = Field(
+        default=SERVICE_TOKEN // 1_000, ge=0, description="Least price of one read."
+    )
+    update_price: int = Field(
+        default=SERVICE_TOKEN // 100, ge=0, description="Least price of an update."
+    )
+    million_gas_price: int = Field(
+        default=SERVICE_TOKEN // 1_000, ge=0, lt=1 << 96, description="Rate of a million gas."
+    )
+    output_byte_price: int = Field(
+        default=SERVICE_TOKEN // 10**7, ge=0, lt=1 << 96, description="Rate of an output byte."
+    )
+    page_price: int = Field(
+        default=SERVICE_TOKEN // 10**6, ge=0, lt=1 << 96, description="Rate of a page of memory."
+    )
     exposure_limit: int = Field(
         default=SERVICE_TOKEN // 10, ge=0, description="What may be served beyond a lane's lease."
     )

@@ -8,6 +8,8 @@ from node.api.application import Routes
 from node.api.channels import ChannelRoutes, RecordRoutes
 from node.api.tokens import TokenRoutes
 from node.app.foundation import Foundation
+from node.config import NodeConfig
+from node.core.pricing import Rates
 from node.services.acknowledging import LinkAcknowledgements, serve_acknowledgements
 from node.services.actions import Actions
 from node.services.executing import Executing
@@ -15,7 +17,8 @@ from node.services.inbox import Inbox
 from node.services.instances import Instances
 from node.services.judging import Judge
 from node.services.placing import Placing
-from node.services.reads import Prices, Reads
+from node.services.prices import PriceBook, Prices
+from node.services.reads import Reads
 from node.services.replication import Replication
 from node.services.routing import Routing
 from node.services.running import Runner
@@ -23,6 +26,7 @@ from node.services.voting import Voting
 from settlement.chain.calls import Calls
 from settlement.chain.follower import ChainBatch
 from settlement.services.anchor import Anchor
+from settlement.services.calendar import Calendar
 from settlement.services.collector import Collector, CollectorTerms
 from settlement.services.engine import Performer
 from settlement.services.settler import Settler
@@ -44,7 +48,8 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
     """Hold instances, run scripts, answer reads, collect vouchers."""
     config, clock = base.config, base.engine.clock
     async with base.open_sandbox() as sandbox:
-        runner = Runner(sandbox)
+        prices = price_book(config, base.calendar)
+        runner = Runner(sandbox, prices.ran)
         instances = Instances(
             engine=base.engine, view=base.view, chain=base.chain, scripts=base.scripts
         )
@@ -102,7 +107,7 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
                 runner=runner,
                 collector=collector,
                 calendar=base.calendar,
-                prices=Prices(read=config.read_price, update=config.update_price),
+                prices=prices,
                 metrics=base.metrics,
             )
             yield Added(
@@ -110,6 +115,17 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
                 loops=[executing.run, inbox.run],
                 routes=[TokenRoutes(reads, instances, replication)],
             )
+
+
+def price_book(config: NodeConfig, calendar: Calendar) -> PriceBook:
+    """This node's prices: measured use at the configured rates, over the configured floor."""
+    floor = Prices(read=config.read_price, update=config.update_price)
+    rates = Rates(
+        million_gas=config.million_gas_price,
+        output_byte=config.output_byte_price,
+        page=config.page_price,
+    )
+    return PriceBook(floor, rates, calendar)
 
 
 @asynccontextmanager

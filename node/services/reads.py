@@ -15,6 +15,7 @@ from node.ports.sandbox import Status
 from node.protocol.messages import Grant, Quote
 from node.services.instances import Instance, Instances
 from node.services.metrics import Metrics
+from node.services.prices import PriceBook
 from node.services.running import Runner
 from node.tokenscript.service import Access, Read
 from settlement.core.refusals import RequestIdReused
@@ -39,24 +40,6 @@ class ReadRequest:
     voucher: SignedVoucher | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prices:
-    """This node's prices by the names that scripts use; base units, pinned for the period."""
-
-    read: int
-    update: int
-
-    def of(self, read: Read) -> int:
-        """The price of one call of a read; an interface without a price costs nothing."""
-        match read.price:
-            case None:
-                return 0
-            case "update":
-                return self.update
-            case _:
-                return self.read
-
-
 class Reads:
     """Answers reads for the tokens held here."""
 
@@ -70,7 +53,7 @@ class Reads:
         runner: Runner,
         collector: Collector,
         calendar: Calendar,
-        prices: Prices,
+        prices: PriceBook,
         metrics: Metrics,
     ) -> None:
         self._key = key
@@ -84,15 +67,19 @@ class Reads:
         self._metrics = metrics
 
     async def quote(self, token: TokenId, interface: str) -> Signed[Quote]:
-        """What one call costs in the current period. Raises TokenUnknown, InterfaceUnknown."""
+        """What one call, or one action, costs in the current period.
+
+        Raises TokenUnknown, InterfaceUnknown.
+        """
         instance = await self._instances.instance(token.id)
-        read = interface_of(instance, interface)
+        action = instance.script.service.action(interface)
+        wanted = action or interface_of(instance, interface)
         quote = Quote(
             node=self._key.address,
             token_class=token.token_class.id,
             interface=interface,
             period=await self._calendar.period(),
-            price=self._prices.of(read),
+            price=await self._prices.of(instance.script.source_hash, wanted),
         )
         return Signed.by(self._key, self._domain, quote)
 
@@ -105,8 +92,8 @@ class Reads:
         started = time.perf_counter()
         instance = await self._instances.instance(request.token.id)
         read = interface_of(instance, request.interface)
-        price = self._prices.of(read)
-        self._require_access(instance, read, request)
+        price = await self._prices.of(instance.script.source_hash, read)
+        self._require_access(instance, read, request, price)
         if price == 0:
             return await self._run(instance, request, 0)
         if request.voucher is None:
@@ -128,12 +115,14 @@ class Reads:
         self._metrics.read_seconds.observe(time.perf_counter() - started)
         return charge.answer
 
-    def _require_access(self, instance: Instance, read: Read, request: ReadRequest) -> None:
+    def _require_access(
+        self, instance: Instance, read: Read, request: ReadRequest, price: int
+    ) -> None:
         """A granted interface wants a grant for whoever signs the voucher."""
         if read.access in (Access.PUBLIC, Access.PRICED):
             return
         if request.voucher is None:
-            raise PaymentMissing(interface=read.name, price=self._prices.of(read))
+            raise PaymentMissing(interface=read.name, price=price)
         check_grant(
             request.grant,
             domain=self._domain,

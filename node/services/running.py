@@ -4,6 +4,7 @@ The event that a handler sees is made here, from the input alone, so that every 
 same one. A script that fails is an outcome like any other: the version advances, the state stays.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
@@ -22,6 +23,7 @@ from node.core.inputs import (
 from node.core.journal import Execution
 from node.errors import NotCanonical, RunFailed
 from node.ports.sandbox import Mode, RunRequest, RunResult, Sandbox, Status
+from node.services.prices import UPDATES
 from node.services.script_library import ClassScript
 from node.tokenscript.described import DescribedAttestation
 from node.tokenscript.strict_json import Json, parse_json
@@ -40,11 +42,16 @@ class Base:
     attributes: bytes
 
 
-class Runner:
-    """Runs handlers in the sandbox."""
+Measure = Callable[[Hash, str, RunResult], Awaitable[None]]
+"""Told of every run that ended: the script's hash, the read's name or UPDATES, the result."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+
+class Runner:
+    """Runs handlers in the sandbox; ``measure`` hears of each."""
+
+    def __init__(self, sandbox: Sandbox, measure: Measure | None = None) -> None:
         self._sandbox = sandbox
+        self._measure = measure
 
     async def apply(self, script: ClassScript, base: Base, data: bytes, time_ms: int) -> Execution:
         """Run the handler of an input. ``time_ms`` is the journal entry's time.
@@ -109,6 +116,9 @@ class Runner:
         result = await self._sandbox.run(request)
         if not result.status.billable:
             raise RunFailed(status=result.status.value, problem=result.error)
+        if self._measure is not None:
+            name = entry if mode is Mode.READ else UPDATES
+            await self._measure(script.source_hash, name, result)
         return result
 
 
