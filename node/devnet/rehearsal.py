@@ -12,19 +12,16 @@ so that a lease of ten seconds is over at once, and a node can be killed between
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 
-from node.app.foundation import Edges, Foundation, lay_foundation
-from node.app.process import serving
-from node.config import NodeConfig, Role
-from node.core.journal import JournalState
+from node.config import Role
 from node.core.placement import ANCHOR, SERVICE
+from node.devnet.rehearsal_node import Player, Shared
 from node.devnet.rehearsal_people import (
     SCRIPT_URL,
     Hotel,
@@ -33,11 +30,9 @@ from node.devnet.rehearsal_people import (
     flight_answers,
     person_key,
 )
-from node.net.deadlines import Limits
 from node.ports.network import MemoryNetwork
-from node.ports.sandbox import RunRequest, RunResult, Sandbox
+from node.ports.sandbox import Sandbox
 from node.ports.scripts import MemoryScripts
-from node.services.instances import Instances
 from settlement.chain.deployment import Deployment
 from settlement.ports.chain_events import (
     ChannelOpened,
@@ -48,9 +43,8 @@ from settlement.ports.chain_events import (
     TokenMoved,
 )
 from settlement.ports.clock import VirtualClock
-from settlement.ports.memory_chain import GENESIS, MemoryChain, MemoryWriter
-from settlement.ports.store import MemoryStore
-from settlement.types import ZERO_ADDRESS, Address, Hash, TokenId, keccak
+from settlement.ports.memory_chain import GENESIS, MemoryChain
+from settlement.types import ZERO_ADDRESS, Address, TokenId, keccak
 
 TOKEN = 10**18
 STAKE = {Role.ANCHOR: 20_000 * TOKEN, Role.SERVICE: 5_000 * TOKEN}
@@ -61,143 +55,14 @@ PATIENCE_MS = 120_000
 _TURNS = 25
 """Turns of the loop after which whatever does not wait for time, a sandbox or a thread is done."""
 _POLL_S = 0.001
-_LIMITS = Limits(shutdown_ms=50)
-"""A crash does not wait for its callers."""
 _CONNECTIONS = 16
 """Of one client to one node: half of what a node takes from one address."""
-
-
-class WatchedSandbox:
-    """One node's way into the sandbox that all share: knows whether anything of it runs, and
-    holds runs back while ``may_run`` is cleared."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
-        self.came = asyncio.Event()
-        self.runs = 0
-        self.idle = asyncio.Event()
-        self.idle.set()
-        self.may_run = asyncio.Event()
-        self.may_run.set()
-
-    @property
-    def engine(self) -> Hash:
-        return self._sandbox.engine
-
-    async def run(self, request: RunRequest) -> RunResult:
-        self.came.set()
-        await self.may_run.wait()
-        self.runs += 1
-        self.idle.clear()
-        try:
-            return await self._sandbox.run(request)
-        finally:
-            self.runs -= 1
-            if self.runs == 0:
-                self.idle.set()
-
-
-class Player:
-    """One node: its key, its store and its API's port outlive its crashes."""
-
-    def __init__(self, stage: "Rehearsal", name: str, role: Role) -> None:
-        self.name = name
-        self.role = role
-        self.key = person_key(name)
-        self.store = MemoryStore()
-        self.sandbox = WatchedSandbox(stage.sandbox)
-        self.api_url = ""
-        self._stage = stage
-        self._base: Foundation | None = None
-        self._life: asyncio.Task[None] | None = None
-        self._port = 0
-
-    @property
-    def address(self) -> Address:
-        return self.key.address
-
-    @property
-    def base(self) -> Foundation:
-        """The parts of its present life."""
-        assert self._base is not None, "it has not been started"
-        return self._base
-
-    @property
-    def alive(self) -> bool:
-        return self._life is not None
-
-    async def start(self) -> None:
-        """Begin a life with what the store holds; returns once its API answers."""
-        up = asyncio.Event()
-        self._life = asyncio.create_task(self._live(up))
-        waiting = asyncio.create_task(up.wait())
-        await asyncio.wait({waiting, self._life}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        self.check()
-
-    async def crash(self) -> None:
-        """End its life wherever it is; only what was committed is left."""
-        self._stage.links.leave(self.address)
-        life, self._life = self._life, None
-        if life is not None:
-            life.cancel()
-            await asyncio.gather(life, return_exceptions=True)
-
-    def check(self) -> None:
-        """Raise what its background work died of, if it did."""
-        if self._life is not None and self._life.done():
-            self._life.result()
-            raise AssertionError(f"{self.name} ended by itself")
-
-    async def journal(self, token: TokenId) -> JournalState:
-        """The state of a token's journal, as this node has stored it."""
-        base = self.base
-        instances = Instances(
-            engine=base.engine, view=base.view, chain=base.chain, scripts=base.scripts
-        )
-        return await instances.state(token.id)
-
-    async def _live(self, up: asyncio.Event) -> None:
-        stage = self._stage
-        links = stage.links.join(self.address)
-        edges = Edges(
-            key=self.key,
-            deployment=stage.deployment,
-            clock=stage.clock,
-            store=self.store,
-            chain=stage.chain,
-            writer=MemoryWriter(stage.chain, self.address),
-            network=links,
-            http=stage.hotel.line(self.name),
-            scripts=stage.scripts,
-            open_sandbox=self._opened,
-        )
-        config = NodeConfig(
-            data_dir=stage.folder / self.name,
-            deployment=stage.folder / "none",
-            rpc_url="memory:",
-            keystore=stage.folder / "none",
-            password_file=stage.folder / "none",
-            roles=frozenset({self.role}),
-            confirmations=0,
-            api_port=self._port,
-        )
-        base = await lay_foundation(config, edges)
-        async with serving(base, nullcontext(), _LIMITS) as (self.api_url, loops):
-            self._base, self._port = base, int(self.api_url.rpartition(":")[2])
-            up.set()
-            await loops
-
-    def _opened(self) -> AbstractAsyncContextManager[Sandbox]:
-        return nullcontext(self.sandbox)
 
 
 class Rehearsal:
     """Four anchors and four service nodes, an airline with a class, a hotel, a traveller."""
 
     def __init__(self, folder: Path, sandbox: Sandbox, anchors: int = 4, services: int = 4) -> None:
-        self.folder = folder
-        self.sandbox = sandbox
         self.chain = MemoryChain(block_time=1)
         self.clock = VirtualClock((GENESIS + 3_600) * 1_000)
         self.links = MemoryNetwork()
@@ -205,8 +70,18 @@ class Rehearsal:
         self.people = People(self.deployment.domain, self.chain.chain_id)
         self.hotel = Hotel(person_key("hotel"), self.chain.chain_id, self.clock)
         self.scripts = MemoryScripts({SCRIPT_URL: self.people.script})
-        self.anchors = [Player(self, f"anchor-{i + 1}", Role.ANCHOR) for i in range(anchors)]
-        self.services = [Player(self, f"node-{i + 1}", Role.SERVICE) for i in range(services)]
+        shared = Shared(
+            folder=folder,
+            deployment=self.deployment,
+            chain=self.chain,
+            clock=self.clock,
+            links=self.links,
+            hotel=self.hotel,
+            scripts=self.scripts,
+            sandbox=sandbox,
+        )
+        self.anchors = [Player(shared, f"anchor-{i + 1}", Role.ANCHOR) for i in range(anchors)]
+        self.services = [Player(shared, f"node-{i + 1}", Role.SERVICE) for i in range(services)]
         self.session: aiohttp.ClientSession
 
     @property
@@ -365,22 +240,6 @@ class Rehearsal:
         await asyncio.sleep(_POLL_S)  # threads that read and write scripts get a turn too
         for player in self.players:
             player.check()
-
-    @asynccontextmanager
-    async def time_passes(self) -> AsyncIterator[None]:
-        """Let time pass by itself while the block waits for something."""
-
-        async def tick() -> None:
-            while True:
-                await self.passing(STEP_MS)
-
-        ticking = asyncio.create_task(tick())
-        try:
-            yield
-        finally:
-            ticking.cancel()
-            with suppress(asyncio.CancelledError):
-                await ticking
 
     # What can be seen
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from node.devnet.rehearsal import Player, Rehearsal
+from node.devnet.rehearsal import Rehearsal
+from node.devnet.rehearsal_node import Player
 from node.devnet.rehearsal_people import Site
 from node.protocol.messages import Quote
 from node.sandbox.pool import PoolConfig, SandboxPool
