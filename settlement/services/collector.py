@@ -149,7 +149,9 @@ class Collector:
         key = voucher_lane_key(message)
         state = await self._engine.state(LANE, key)
         earlier = await self._earlier(state, key, message.cumulative, request_id)
-        if earlier is None:
+        # A request id that the lane knows and the log does not show yet is being charged right
+        # now: its charge will be found, so nothing more need be payable.
+        if earlier is None and state.position_of(request_id) is None:
             channel = await self._directory.channel(message.signer)
             if channel.withdrawing:
                 raise ChannelWithdrawing(
