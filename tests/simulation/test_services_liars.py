@@ -13,9 +13,10 @@ from msgspec.structs import replace as replaced
 from node.core.canonical import to_bytes
 from node.core.inputs import Failure, decode_input
 from node.core.placement import coordinator
+from node.devnet.hotel import confirm
 from node.devnet.rehearsal import Rehearsal
 from node.devnet.rehearsal_node import Player
-from node.devnet.rehearsal_people import Asked
+from node.devnet.rehearsal_people import Asked, person_key
 from node.devnet.rehearsal_steps import (
     BOOKING,
     active_ticket,
@@ -63,7 +64,7 @@ class Liar:
     player: Player
     lies: int = 0
 
-    def begin(self, lie: Callable[["Liar", bytes, AnyBody], AnyBody | None]) -> None:
+    def begin(self, lie: "Lie") -> None:
         """From now on ``lie`` answers wherever it has something to say."""
         end = self.stage.links.linked(b"", self.player.address)  # type: ignore[arg-type]  # nobody's link is cut
         assert end is not None
@@ -81,6 +82,9 @@ class Liar:
 
     def sign(self, message: Any) -> Any:
         return self.player.key.sign(self.stage.deployment.domain, message)
+
+
+Lie = Callable[[Liar, bytes, AnyBody], AnyBody | None]
 
 
 def votes_for_another(liar: Liar, _peer: bytes, body: AnyBody) -> AnyBody | None:
@@ -138,11 +142,9 @@ def attests_every_failure(liar: Liar, _peer: bytes, body: AnyBody) -> AnyBody | 
     )
 
 
-def invents_a_success(liar: Liar, _peer: bytes, body: AnyBody) -> AnyBody | None:
-    """It says that the hotel has moved the booking; it has not even asked."""
-    if not isinstance(body, RouteCall):
-        return None
-    vote, answer = body.lease.vote, b'{"booking":"H-1001","checkIn":"2023-11-16"}'
+def success(liar: Liar, body: RouteCall, answer: bytes) -> RouteReply:
+    """A signed success of some call that the anchor was not asked to make."""
+    vote = body.lease.vote
     observed = ObservedResponse(
         token=body.token,
         action="rebookHotel",
@@ -161,6 +163,23 @@ def invents_a_success(liar: Liar, _peer: bytes, body: AnyBody) -> AnyBody | None
         response=observed,
         body=answer,
     )
+
+
+def invents_a_success(liar: Liar, _peer: bytes, body: AnyBody) -> AnyBody | None:
+    """It says that the hotel has moved the booking; it has not even asked."""
+    if not isinstance(body, RouteCall):
+        return None
+    return success(liar, body, b'{"booking":"H-1001","checkIn":"2023-11-16"}')
+
+
+def shows_another_calls_success(liar: Liar, _peer: bytes, body: AnyBody) -> AnyBody | None:
+    """It shows what the hotel has truly attested, about another booking."""
+    if not isinstance(body, RouteCall):
+        return None
+    now_s = liar.stage.clock.now_ms() // 1_000
+    chain_id = liar.stage.chain.chain_id
+    answer = confirm(person_key("hotel"), chain_id, "H-7777", "2023-11-16", now_s)
+    return success(liar, body, to_bytes(answer))
 
 
 async def first_asked(stage: Rehearsal, token: TokenId) -> Player:
@@ -202,11 +221,12 @@ async def test_one_anchors_false_failure_is_not_counted_where_nobody_can_make_th
     assert liar.player.address not in {word.anchor for word in last.words}
 
 
-async def test_one_anchors_invented_success_is_not_believed(stage: Rehearsal) -> None:
+@pytest.mark.parametrize("lie", [invents_a_success, shows_another_calls_success])
+async def test_one_anchors_invented_success_is_not_believed(stage: Rehearsal, lie: Lie) -> None:
     stage.hotel.silent = {BOOKING}
     token = await active_ticket(stage)
     liar = Liar(stage, await first_asked(stage, token))
-    liar.begin(invents_a_success)
+    liar.begin(lie)
     await attest_delay(stage)
     await stage.until(lambda: hotel_says(stage, token, "failed"))
 
