@@ -8,6 +8,7 @@ import typer
 
 from node.commands.chain import chain
 from node.commands.running import PasswordFile, configure_logging, key, node
+from node.commands.scripts import script
 from node.commands.signing import attest, grant
 from node.commands.terminal import leave, until_stopped
 from node.commands.tokens import token
@@ -20,6 +21,7 @@ app.add_typer(node, name="node")
 app.add_typer(key, name="key")
 app.add_typer(chain, name="chain")
 app.add_typer(token, name="token")
+app.add_typer(script, name="script")
 app.add_typer(grant, name="grant")
 app.add_typer(attest, name="attest")
 

@@ -107,6 +107,15 @@ class Runner:
             self._answered(instance, request)
             yield instance
 
+    def interrupted(self, request: RunRequest, gas: int, then: RunRequest) -> RunResult | None:
+        """Run ``request`` until ``gas`` is spent, then ``then`` on top of it in the same instance,
+        whose memory stands as it was; None when the first ended before. For development only: an
+        interrupted engine may be in the middle of anything."""
+        with self._started(self._load(request)) as instance:
+            if self._answered(instance, replace(request, gas_limit=gas)).status in _SAID:
+                return None
+            return self._answered(instance, then)
+
     @contextmanager
     def _started(self, loaded: Loaded) -> Iterator[Instance]:
         with self.host.instance() as instance:
@@ -217,6 +226,9 @@ _WORDS: Final = {
 
 
 _IMPATIENT: Final = RunResult(status=Status.TIMEOUT, error="longer than this runner's patience")
+
+
+_SAID: Final = frozenset({Status.OK, Status.ERROR, Status.TOO_BIG, Status.BAD_OUTPUT})
 
 
 def _stopped(instance: Instance, stopped: Stopped, gas_limit: int) -> RunResult:
