@@ -25,7 +25,6 @@ from node.core.journal import (
 from node.core.placement import coordinator
 from node.errors import (
     ActionUnknown,
-    EffectRefused,
     InputInvalid,
     InputStale,
     LeaseMissing,
@@ -35,7 +34,7 @@ from node.ports.http import HttpCall, HttpOutcome, HttpOutcomeKind, OutgoingHttp
 from node.ports.network import Network
 from node.protocol.frames import RouteCall, RouteReply
 from node.protocol.messages import FailureAttestation, ObservedResponse
-from node.services.calling import ActionCall, action_call, proven
+from node.services.calling import ActionCall, action_call, perform, proven
 from node.services.instances import Instance, Instances
 from node.services.replication import Replication
 from settlement.errors import PeerError, SmartLayerError
@@ -86,14 +85,8 @@ class Actions:
             instance = await self._instances.instance(request.token)
             if not self._still_ours(instance, request):
                 return
-            try:
-                call = action_call(instance.script, request.effect, request.key)
-            except EffectRefused as error:
-                refused = HttpOutcome(kind=HttpOutcomeKind.REFUSED_BY_GUARD, detail=error.problem)
-                self._log.warning("action_refused", action=request.action, error=str(error))
-                await self._failed(request, refused)
-                continue
-            outcome = await self._http.call(call.http)
+            call = action_call(instance.script, request.effect, request.key)
+            outcome = await perform(call, self._http, self._engine.clock)
             succeeded, attestation = proven(call.action, outcome, self._domain.chain_id)
             if succeeded:
                 await self._succeeded(request, call, outcome, attestation)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from node.core.canonical import object_from_bytes, to_bytes
 from node.errors import AttestationWrongSchema, EffectRefused, InputInvalid
-from node.ports.http import HttpCall, HttpOutcome
+from node.ports.http import HttpCall, HttpOutcome, HttpOutcomeKind, OutgoingHttp
 from node.services.script_library import ClassScript
 from node.tokenscript.described import DescribedAttestation
 from node.tokenscript.service import Action
 from node.tokenscript.strict_json import parse_json
 from settlement.errors import InputError, SmartLayerError
+from settlement.ports.clock import Clock
 from settlement.types import ZERO_HASH, Hash
 
 CLOCK_SLACK_S = 60
@@ -21,32 +22,46 @@ CLOCK_SLACK_S = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionCall:
-    """One call and the action that it is made for."""
+    """One call and the action that it is made for. ``refusal`` says why nobody may make it; it
+    fails for everybody alike then, so that the token can go on."""
 
     action: Action
     http: HttpCall
+    refusal: str = ""
 
 
 def action_call(script: ClassScript, effect: bytes, key: Hash) -> ActionCall:
-    """The call that an effect asks for. Raises EffectRefused for anything that the script's
-    signed declarations do not allow."""
+    """The call that an effect asks for. Raises EffectRefused for an action that the script does
+    not declare; the journal opens no such action."""
     asked = object_from_bytes(effect)
-    name, url, method = asked.get("action"), asked.get("url"), asked.get("method")
-    if not isinstance(name, str) or not isinstance(url, str) or not isinstance(method, str):
-        raise EffectRefused(problem="an http effect names action, url and method")
+    name, url, method = (str(asked.get(field, "")) for field in ("action", "url", "method"))
     action = script.service.action(name)
-    if action is None or not action.allows(url, method):
-        raise EffectRefused(problem=f"{method} {url} is not on the list of {name}")
-    body = to_bytes(asked["body"]) if "body" in asked else b""
+    if action is None:
+        raise EffectRefused(problem=f"the script declares no action {name}")
+    allowed = action.allows(url, method)
     http = HttpCall(
         method=method,
         url=url,
-        body=body,
+        body=to_bytes(asked["body"]) if "body" in asked else b"",
         allow=tuple(rule.pattern for rule in action.rules if rule.method == method),
         idempotency_key=key,
         timeout_ms=action.timeout_ms,
     )
-    return ActionCall(action=action, http=http)
+    refusal = "" if allowed else f"{method} {url} is not on the list of {name}"
+    return ActionCall(action=action, http=http, refusal=refusal)
+
+
+async def perform(call: ActionCall, http: OutgoingHttp, clock: Clock) -> HttpOutcome:
+    """Make the call, unless the script's own list forbids it."""
+    if not call.refusal:
+        return await http.call(call.http)
+    now_ms = clock.now_ms()
+    return HttpOutcome(
+        kind=HttpOutcomeKind.REFUSED_BY_GUARD,
+        detail=call.refusal,
+        started_ms=now_ms,
+        ended_ms=now_ms,
+    )
 
 
 def attestation_in(action: Action, outcome: HttpOutcome) -> bytes | None:

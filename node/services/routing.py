@@ -26,7 +26,7 @@ from node.ports.http import HttpCall, HttpOutcome, OutgoingHttp
 from node.ports.sandbox import effects_belong
 from node.protocol.frames import AnyBody, RouteCall, RouteReply
 from node.protocol.messages import FailureAttestation, ObservedResponse, Placement
-from node.services.calling import ActionCall, action_call, proven, shown
+from node.services.calling import ActionCall, action_call, perform, proven, shown
 from node.services.chain_view import ChainView
 from node.services.dispatch import Dispatch
 from node.services.metrics import Metrics
@@ -79,7 +79,7 @@ class Routing:
         begun = await self._engine.apply(ROUTED, key, ActionBegin(fence=fence))
         if begun.state.reply:
             return msgspec.json.decode(begun.state.reply, type=RouteReply)
-        outcome = await self._http.call(call.http)
+        outcome = await perform(call, self._http, self._engine.clock)
         reply = self._reply(asked, call, outcome)
         conclusion = ActionConclude(fence=fence, reply=msgspec.json.encode(reply))
         await self._engine.apply(ROUTED, key, conclusion)

@@ -9,11 +9,12 @@ from node.core.canonical import to_bytes
 from node.devnet.hotel import confirm
 from node.devnet.rehearsal_people import HOTEL_URL, People, person_key
 from node.errors import EffectRefused
-from node.ports.http import HttpOutcome, HttpOutcomeKind
-from node.services.calling import action_call, proven, shown
+from node.ports.http import HttpOutcome, HttpOutcomeKind, MemoryHttp
+from node.services.calling import action_call, perform, proven, shown
 from node.services.chain_view import ClassView
 from node.services.script_library import ClassScript, trusted_script
 from node.tokenscript.described import DescribedAttestation
+from settlement.ports.clock import VirtualClock
 from settlement.protocol.typed_data import Domain
 from settlement.types import Address, Hash
 
@@ -82,9 +83,6 @@ def test_an_effect_without_a_body_sends_none(script: ClassScript) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"action": None},
-        {"action": 7},
-        {"action": "bookFlight"},
         {"url": None},
         {"url": ["https://hotel.example/bookings/H-1"]},
         {"method": None},
@@ -103,11 +101,22 @@ def test_an_effect_without_a_body_sends_none(script: ClassScript) -> None:
     ],
     ids=str,
 )
-def test_what_the_script_does_not_declare_is_not_called(
+async def test_a_call_that_the_script_does_not_list_fails_without_being_made(
     script: ClassScript, changed: dict[str, Any]
 ) -> None:
+    http = MemoryHttp(answer=lambda _call: HttpOutcome(kind=HttpOutcomeKind.ANSWERED, status=200))
+    outcome = await perform(action_call(script, effect(**changed), KEY), http, VirtualClock())
+    assert outcome.kind is HttpOutcomeKind.REFUSED_BY_GUARD
+    assert not outcome.succeeded
+    assert http.calls == []
+
+
+@pytest.mark.parametrize("name", [None, 7, "bookFlight"])
+def test_an_action_that_the_script_does_not_declare_is_refused(
+    script: ClassScript, name: object
+) -> None:
     with pytest.raises(EffectRefused):
-        action_call(script, effect(**changed), KEY)
+        action_call(script, effect(action=name), KEY)
 
 
 def test_a_success_carries_the_attestation_in_its_canonical_form(script: ClassScript) -> None:
