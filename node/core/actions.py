@@ -24,7 +24,7 @@ from node.core.journal import (
     SendRouteCall,
 )
 from node.core.queueing import action_by_key, enqueue
-from node.errors import ActionUnknown, LeaseMissing
+from node.errors import ActionUnknown, LeaseMissing, NotCanonical
 from node.protocol.frames import Lease
 from settlement.core.machine import Transition
 from settlement.types import Hash, keccak
@@ -32,6 +32,8 @@ from settlement.types import Hash, keccak
 MAX_OPEN = 32
 """Actions, and timers, that one token may have open; what a run asks beyond that is dropped, on
 every replica alike."""
+MAX_NAME = 64
+"""Characters of a timer's name: it goes into the input that the timer becomes."""
 
 
 def action_key(token: Hash, version: int, index: int, action: str) -> Hash:
@@ -50,7 +52,10 @@ def opened(state: JournalState, source: Queued, effects: tuple[bytes, ...]) -> J
     """
     actions, timers = list(state.actions), {timer.name: timer for timer in state.timers}
     for index, effect in enumerate(effects):
-        asked = object_from_bytes(effect)
+        try:
+            asked = object_from_bytes(effect)
+        except NotCanonical:
+            continue
         action, timer = _action(state, source, index, asked, effect), _timer(state, source, asked)
         if action is not None and len(actions) < MAX_OPEN:
             actions.append(action)
@@ -63,7 +68,7 @@ def _action(
     state: JournalState, source: Queued, index: int, asked: dict[str, Json], effect: bytes
 ) -> OpenAction | None:
     name = asked.get("action")
-    if asked.get("kind") != "http" or name not in state.attempt_limits:
+    if asked.get("kind") != "http" or not isinstance(name, str) or name not in state.attempt_limits:
         return None
     return OpenAction(
         key=action_key(state.token, state.version, index, name),
@@ -79,7 +84,7 @@ def _action(
 
 def _timer(state: JournalState, source: Queued, asked: dict[str, Json]) -> OpenTimer | None:
     name, at = asked.get("name"), asked.get("at")
-    if asked.get("kind") != "timer" or not isinstance(name, str):
+    if asked.get("kind") != "timer" or not isinstance(name, str) or len(name) > MAX_NAME:
         return None
     if not isinstance(at, int) or isinstance(at, bool) or at < 0:
         return None

@@ -37,6 +37,7 @@ def outcome(words: bytes, *, mode: Mode, gas: int, pages: int) -> RunResult:
     """Read the guest's words. Words that break the form are ``bad_output``."""
     lines = words.split(b"\n")
     try:
+        words.decode()  # the decoders below look no deeper than they must
         return _judged(lines, mode=mode, gas=gas, pages=pages)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _refused("the script tampered with how outputs are written", gas, pages)
@@ -59,9 +60,8 @@ def _judged(lines: list[bytes], *, mode: Mode, gas: int, pages: int) -> RunResul
         )
     if mode is not Mode.UPDATE and (state or effects):
         return _refused("a read returns a result only", gas, pages)
-    for part in (*effects, state):
-        if part:
-            _record.decode(part)
+    for part in (*effects, state) if state else effects:
+        _record.decode(part)
     if answer:
         _value.decode(answer)
     return RunResult(

@@ -31,6 +31,8 @@ from settlement.types import Hash, keccak
 
 _ATTEMPTS: Final = 2
 _LONG_RUNS_KEPT: Final = 4_096
+MAX_NOW: Final = (1 << 63) // 10**9
+"""The engine's clock counts nanoseconds in 64 bits."""
 _json: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -188,15 +190,22 @@ class SandboxPool:
 
 def require_well_formed(request: RunRequest, engine: Hash) -> None:
     """Raise InputError unless the request is for this engine, is what its hash says, stays within
-    its mode's gas, and each of its JSON parts is one JSON value."""
+    its mode's gas and the engine's time, and each of its JSON parts is one JSON value."""
     if request.engine != engine:
         raise InputError(where="engine", problem="this node runs another engine")
     if keccak(request.script) != request.script_hash:
         raise InputError(where="script_hash", problem="it is not the hash of the script")
     if not 0 < request.gas_limit <= request.mode.gas_limit:
         raise InputError(where="gas_limit", problem=f"outside 1 to {request.mode.gas_limit}")
+    if not 0 <= request.now <= MAX_NOW:
+        raise InputError(where="now", problem=f"outside 0 to {MAX_NOW}")
+    try:
+        request.entry.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(where="entry", problem="it holds a lone surrogate") from error
     for where in ("state", "event", "context"):
         try:
+            getattr(request, where).decode()
             _json.decode(getattr(request, where))
-        except msgspec.DecodeError as error:
+        except (UnicodeDecodeError, msgspec.DecodeError) as error:
             raise InputError(where=where, problem="it is not one JSON value") from error

@@ -1,6 +1,6 @@
 """Frames between the pool and a worker: four bytes of length, big-endian, then MessagePack."""
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -8,6 +8,8 @@ from node.ports.sandbox import RunRequest, RunResult
 
 MAX_FRAME_BYTES: Final = 2 * 1024 * 1024
 LENGTH_BYTES: Final = 4
+
+Message = TypeVar("Message")
 
 _encoder = msgspec.msgpack.Encoder()
 _requests = msgspec.msgpack.Decoder(RunRequest)
@@ -22,9 +24,16 @@ def frame(message: RunRequest | RunResult | bytes) -> bytes:
 
 def read_request(body: bytes) -> RunRequest:
     """Parse a request; raises msgspec.DecodeError."""
-    return _requests.decode(body)
+    return _read(_requests, body)
 
 
 def read_result(body: bytes) -> RunResult:
     """Parse a result; raises msgspec.DecodeError."""
-    return _results.decode(body)
+    return _read(_results, body)
+
+
+def _read(decoder: msgspec.msgpack.Decoder[Message], body: bytes) -> Message:
+    try:
+        return decoder.decode(body)
+    except UnicodeDecodeError as error:  # the one that the decoder lets through
+        raise msgspec.DecodeError("a text is not UTF-8") from error

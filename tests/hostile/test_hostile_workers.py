@@ -178,6 +178,10 @@ def test_a_brief_worker_gives_up_on_loading_too(cache: Path, where: str) -> None
         ("state", b"{} {}"),
         ("event", b'null,"mode":"update"'),
         ("context", b"{}}"),
+        ("context", b'{"a":"\xff"}'),
+        ("entry", "\ud800"),
+        ("now", -1),
+        ("now", 1 << 62),
     ],
 )
 async def test_a_request_that_is_not_well_formed_is_refused(

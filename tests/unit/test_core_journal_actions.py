@@ -22,7 +22,7 @@ from journal_bench import (
     proposed,
 )
 
-from node.core.actions import action_key, due_timers, guard
+from node.core.actions import action_key, due_timers, guard, opened
 from node.core.canonical import to_bytes
 from node.core.election import Fence
 from node.core.failure import FailureWord
@@ -36,7 +36,9 @@ from node.core.inputs import (
 from node.core.journal import (
     ActionAttemptFailed,
     ActionPhase,
+    JournalState,
     PerformHttp,
+    Queued,
     ReceiveFailureAttestations,
     ReceiveInput,
     RunKept,
@@ -270,3 +272,20 @@ def test_the_hash_of_the_input_is_what_the_entry_names() -> None:
     a, _, _ = begun(attested(0))
     entry = a.propose().entry
     assert entry.input_hash == input_hash(decode_input(attested(0)))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        b'{"action":[],"kind":"http"}',
+        b'{"kind":"http","action":"book"}',
+        b'{"action":"book","kind":"http","n":1e999}',
+        b'{"action":{},"kind":"http"}',
+        b'{"at":1,"kind":"timer","name":"' + b"n" * 65 + b'"}',
+        b'{"at":1,"kind":"timer","name":[]}',
+    ],
+)
+def test_an_effect_that_nobody_could_carry_out_opens_nothing(asked: bytes) -> None:
+    state = JournalState(token=keccak(b"token"), attempt_limits={"book": 1})
+    source = Queued(hash=ZERO_HASH, data=b"", strand="s", place=0, trigger=ZERO_HASH, trigger_ms=1)
+    assert opened(state, source, (asked,)) == state
