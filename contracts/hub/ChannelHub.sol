@@ -2,12 +2,16 @@
 pragma solidity ^0.8.24;
 
 import {IChannelHub} from "../interfaces/IChannelHub.sol";
+import {IDisputeManager} from "../interfaces/IDisputeManager.sol";
 import {IIssuerRegistry} from "../interfaces/IIssuerRegistry.sol";
 import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
 import {IParameters} from "../interfaces/IParameters.sol";
+import {IRentVault} from "../interfaces/IRentVault.sol";
 import {IServiceToken} from "../interfaces/IServiceToken.sol";
 import {Channels} from "./Channels.sol";
 import {DirectClaims} from "./DirectClaims.sol";
+import {Extended} from "./Extended.sol";
+import {HubExtension} from "./HubExtension.sol";
 import {HubState} from "./HubState.sol";
 import {Payouts} from "./Payouts.sol";
 import {Settlement} from "./Settlement.sol";
@@ -15,14 +19,19 @@ import {Settlement} from "./Settlement.sol";
 /// @title Channel hub
 /// @notice See {IChannelHub}. Its Service Tokens are, to the unit, the balances of all channels, the
 /// credit of all accounts, and what of each pot is not distributed yet. It has no owner, and no code
-/// of it can be changed.
-contract ChannelHub is Channels, Settlement, Payouts, DirectClaims {
+/// of it can be changed; what one contract cannot hold is in {HubExtension}, made with it.
+contract ChannelHub is Channels, Settlement, Payouts, DirectClaims, Extended {
     constructor(
         IServiceToken serviceToken_,
         IParameters parameters_,
         INodeRegistry nodes_,
-        IIssuerRegistry issuers_
-    ) HubState(serviceToken_, parameters_, nodes_, issuers_) {}
+        IIssuerRegistry issuers_,
+        IDisputeManager disputes_,
+        IRentVault rent_
+    )
+        HubState(serviceToken_, parameters_, nodes_, issuers_, disputes_, rent_)
+        Extended(address(new HubExtension(serviceToken_, parameters_, nodes_, issuers_, disputes_, rent_)))
+    {}
 
     /// @inheritdoc IChannelHub
     function domainSeparator() external view returns (bytes32) {

@@ -9,7 +9,7 @@ import {Splits} from "../libraries/Splits.sol";
 import {HubState} from "./HubState.sol";
 
 /// @title What nodes claim themselves after their anchor failed
-abstract contract DirectClaims is HubState {
+abstract contract DirectClaims is IChannelHub, HubState {
     /// @dev What stays the same over the rows of a call, what adds up, and whom the last row named,
     /// as rows of one anchor and of one class come together.
     struct Claim {
@@ -29,7 +29,7 @@ abstract contract DirectClaims is HubState {
 
     /// @inheritdoc IChannelHub
     function claimDirect(address node, uint32 period, DirectClaimRow[] calldata rows) external {
-        _nodeNumber(node);
+        _nodeNumber(node, period);
         IParameters.Windows memory windows = parameters.windowsOf(period);
         _checkWindow(windows.settleUntil, windows.directUntil);
         IParameters.Terms memory terms = parameters.termsAt(period);
@@ -57,6 +57,15 @@ abstract contract DirectClaims is HubState {
         return _claimed[_lane(signer, period, node, tokenClass)];
     }
 
+    /// @inheritdoc IChannelHub
+    function postedAmount(address signer, uint32 period, address node, bytes32 tokenClass)
+        external
+        view
+        returns (uint128)
+    {
+        return _posted[_lane(signer, period, node, tokenClass)];
+    }
+
     function _claimRow(Claim memory state, IParameters.Terms memory terms, DirectClaimRow calldata row)
         private
         returns (SkipReason)
@@ -64,17 +73,25 @@ abstract contract DirectClaims is HubState {
         address signer = row.signer;
         ChannelState storage channel = _channels[signer];
         ChannelWord word = channel.word;
+        if (!word.isPlain()) {
+            channel = _channels[_channelName(signer, state.period)];
+            word = channel.word;
+        }
         if (!word.exists()) return SkipReason.UnknownChannel;
         if (word.isSettled(state.period)) return SkipReason.AlreadySettled;
-        if (RowSigners.ofVoucher(state.template, row) != signer) return SkipReason.SignatureInvalid;
-        _loadAnchor(state, word.anchorAt(state.period));
-        if (RowSigners.ofAcknowledgement(state.template, row) != state.anchorKey) {
-            return SkipReason.AcknowledgementInvalid;
-        }
-
         bytes32 tokenClass = row.tokenClass;
         bytes32 lane = _lane(signer, state.period, state.node, tokenClass);
-        uint128 owed = row.cumulative < row.leaseCap ? row.cumulative : row.leaseCap;
+        uint128 owed;
+        if (row.voucherR == 0 && row.acknowledgementR == 0) {
+            owed = _posted[lane];
+        } else {
+            if (RowSigners.ofVoucher(state.template, row) != signer) return SkipReason.SignatureInvalid;
+            _loadAnchor(state, word.anchorAt(state.period));
+            if (RowSigners.ofAcknowledgement(state.template, row) != state.anchorKey) {
+                return SkipReason.AcknowledgementInvalid;
+            }
+            owed = row.cumulative < row.leaseCap ? row.cumulative : row.leaseCap;
+        }
         uint128 claimed = _claimed[lane];
         if (owed <= claimed) return SkipReason.NothingToClaim;
         uint96 balance = word.balance();
@@ -124,6 +141,6 @@ abstract contract DirectClaims is HubState {
     function _loadAnchor(Claim memory state, uint32 number) private view {
         if (number == state.anchorNumber) return;
         state.anchorNumber = number;
-        state.anchorKey = nodes.keyOf(number);
+        state.anchorKey = nodes.keyAt(number, state.period);
     }
 }

@@ -1,43 +1,68 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {IChannelHub} from "../interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../interfaces/IChannelHub.sol";
+import {IDisputeManager} from "../interfaces/IDisputeManager.sol";
 import {IIssuerRegistry} from "../interfaces/IIssuerRegistry.sol";
 import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
 import {IParameters} from "../interfaces/IParameters.sol";
+import {IRentVault} from "../interfaces/IRentVault.sol";
 import {IServiceToken} from "../interfaces/IServiceToken.sol";
-import {ChannelWord} from "../libraries/ChannelWord.sol";
+import {ChannelWord, ChannelWords} from "../libraries/ChannelWord.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 /// @title What the hub knows, and the checks that its parts share
 /// @dev The hub's parts are abstract contracts over this state, one subject each; {ChannelHub} puts
 /// them together. Anchors are kept by their number, which is shorter than their key.
-abstract contract HubState is IChannelHub, EIP712 {
-    /// @dev Settling touches the word only.
+abstract contract HubState is IChannelHubTypes, EIP712 {
+    /// @dev Settling touches the word only. `highest` is the highest balance since the channel was
+    /// opened or last closed, in units of 2^32, rounded up.
     struct ChannelState {
         ChannelWord word;
         address owner;
         uint32 openedIn;
+        uint64 highest;
+    }
+
+    /// @dev Which periods a session key signs in, once keys changed. `channel` is the first key, zero
+    /// for the first key itself; `until` is zero for the newest.
+    struct Succession {
+        address channel;
+        uint32 from;
+        uint32 until;
     }
 
     struct Withdrawal {
         uint128 amount;
         uint64 releasedAt;
+        uint32 closedIn;
     }
 
+    /// @dev Shares are those of the period's terms, kept where a challenge reads anyway. Once the pot
+    /// is void, `root` is keccak256(abi.encode(challenger, node)), or zero where nobody disproved it.
     struct PotState {
         uint128 sum;
-        uint64 finalAt;
-        uint32 chunks;
+        uint40 finalAt;
+        uint24 chunks;
         PotStatus status;
         bool bondReleased;
+        uint16 protocolShare;
+        uint16 anchorShare;
+        uint16 maximumIssuerShare;
         bytes32 root;
         uint128 distributed;
         uint96 bond;
         uint32 leafCount;
         mapping(uint32 chunk => bytes32 commitment) commitments;
         mapping(uint256 word => uint256 bits) paid;
+        mapping(address account => Demand demand) demands;
+    }
+
+    enum Demand {
+        None,
+        Open,
+        Answered
     }
 
     uint8 internal constant ROLE_ANCHOR = 2;
@@ -50,6 +75,8 @@ abstract contract HubState is IChannelHub, EIP712 {
     IParameters public immutable parameters;
     INodeRegistry public immutable nodes;
     IIssuerRegistry public immutable issuers;
+    IDisputeManager public immutable disputes;
+    IRentVault public immutable rent;
 
     mapping(address signer => ChannelState channel) internal _channels;
     mapping(address signer => Withdrawal withdrawal) internal _withdrawals;
@@ -57,17 +84,26 @@ abstract contract HubState is IChannelHub, EIP712 {
     /// @dev By keccak256(abi.encode(signer, period, node, tokenClass)).
     mapping(bytes32 lane => uint128 claimed) internal _claimed;
     mapping(address account => uint256 credit) internal _credits;
+    /// @dev By lane, as `_claimed`.
+    mapping(bytes32 lane => uint128 posted) internal _posted;
+    mapping(address signer => Succession succession) internal _successions;
+    /// @dev A channel's newest session key, zero where it is the first.
+    mapping(address channel => address signer) internal _lastSigner;
 
     constructor(
         IServiceToken serviceToken_,
         IParameters parameters_,
         INodeRegistry nodes_,
-        IIssuerRegistry issuers_
+        IIssuerRegistry issuers_,
+        IDisputeManager disputes_,
+        IRentVault rent_
     ) EIP712("SmartLayer", "1") {
         serviceToken = serviceToken_;
         parameters = parameters_;
         nodes = nodes_;
         issuers = issuers_;
+        disputes = disputes_;
+        rent = rent_;
     }
 
     /// @dev All credits together stay below the token's supply, so none reaches the bit above.
@@ -77,13 +113,81 @@ abstract contract HubState is IChannelHub, EIP712 {
         }
     }
 
+    function _takeCredit(address account, uint128 amount) internal {
+        uint128 available = uint128(_credits[account]);
+        if (amount == 0 || amount > available) revert ChannelHub_AmountInvalid(amount, available);
+        _credits[account] -= amount;
+    }
+
+    /// @dev The channel that `signer` signs for in `period`; one that does not exist where none.
+    function _channelAt(address signer, uint32 period) internal view returns (ChannelState storage channel) {
+        channel = _channels[signer];
+        if (!channel.word.isPlain()) channel = _channels[_channelName(signer, period)];
+    }
+
+    /// @dev Nobody can open the zero account's channel, so it stands for none.
+    function _channelName(address signer, uint32 period) internal view returns (address) {
+        Succession storage succession = _successions[signer];
+        uint32 until = succession.until;
+        if (period < succession.from || until != 0 && period >= until) return address(0);
+        address channel = succession.channel;
+        return channel == address(0) ? signer : channel;
+    }
+
+    /// @dev A balance grew to `balance`.
+    function _raise(ChannelState storage channel, uint96 balance) internal {
+        uint64 highest = _heldUnits(balance);
+        if (highest > channel.highest) channel.highest = highest;
+    }
+
+    function _heldUnits(uint96 balance) internal pure returns (uint64) {
+        return uint64((uint256(balance) + type(uint32).max) >> 32);
+    }
+
+    function _createChannel(address signer, address owner, address anchor, uint96 amount) internal {
+        if (signer == address(0) || owner == address(0)) revert ChannelHub_ZeroAccount();
+        if (_channels[signer].word.exists() || _successions[signer].channel != address(0)) {
+            revert ChannelHub_ChannelExists(signer);
+        }
+        uint32 number = _activeAnchor(anchor);
+        if (amount == 0) revert ChannelHub_AmountInvalid(0, type(uint96).max);
+        uint32 period = parameters.currentPeriod();
+
+        _channels[signer] =
+            ChannelState(ChannelWords.create(amount, number), owner, period, _heldUnits(amount));
+
+        emit ChannelOpened(signer, owner, anchor, period, amount);
+    }
+
+    function _addBalance(address signer, address payer, uint96 amount) internal {
+        ChannelState storage channel = _existingChannel(signer);
+        ChannelWord word = channel.word;
+        if (amount == 0) revert ChannelHub_AmountInvalid(0, type(uint96).max);
+        uint96 balance = word.balance() + amount;
+
+        channel.word = word.withBalance(balance);
+        _raise(channel, balance);
+
+        emit ChannelToppedUp(signer, payer, amount, balance);
+    }
+
+    function _ownedChannel(address signer) internal view returns (ChannelState storage channel) {
+        channel = _existingChannel(signer);
+        if (msg.sender != channel.owner) revert ChannelHub_NotOwner(signer, msg.sender);
+    }
+
+    function _activeAnchor(address anchor) internal view returns (uint32) {
+        if (!nodes.isActive(anchor, ROLE_ANCHOR)) revert ChannelHub_NotAnchor(anchor);
+        return nodes.numberOf(anchor);
+    }
+
     function _existingChannel(address signer) internal view returns (ChannelState storage channel) {
         channel = _channels[signer];
         if (!channel.word.exists()) revert ChannelHub_UnknownChannel(signer);
     }
 
-    function _nodeNumber(address key) internal view returns (uint32 number) {
-        number = nodes.numberOf(key);
+    function _nodeNumber(address key, uint32 period) internal view returns (uint32 number) {
+        number = nodes.numberAt(key, period);
         if (number == 0) revert ChannelHub_UnknownNode(key);
     }
 
@@ -94,7 +198,7 @@ abstract contract HubState is IChannelHub, EIP712 {
     }
 
     function _finalPot(address anchor, uint32 period) internal view returns (PotState storage pot) {
-        pot = _pots[_nodeNumber(anchor)][period];
+        pot = _pots[_nodeNumber(anchor, period)][period];
         if (pot.status != PotStatus.Committed) revert ChannelHub_PotStatus(anchor, period, pot.status);
         if (block.timestamp < pot.finalAt) revert ChannelHub_NotFinal(anchor, period, pot.finalAt);
     }

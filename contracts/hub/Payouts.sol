@@ -9,7 +9,7 @@ import {HubState} from "./HubState.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
 /// @title From final roots to credit, and from credit to accounts
-abstract contract Payouts is HubState {
+abstract contract Payouts is IChannelHub, HubState {
     using SafeERC20 for IServiceToken;
 
     /// @inheritdoc IChannelHub
@@ -74,18 +74,12 @@ abstract contract Payouts is HubState {
 
     /// @inheritdoc IChannelHub
     function isPaid(address anchor, uint32 period, uint32 index) external view returns (bool) {
-        return _pots[nodes.numberOf(anchor)][period].paid[index >> 8] >> (index & 0xff) & 1 == 1;
+        return _pots[nodes.numberAt(anchor, period)][period].paid[index >> 8] >> (index & 0xff) & 1 == 1;
     }
 
     /// @inheritdoc IChannelHub
     function creditOf(address account) public view returns (uint128) {
         return uint128(_credits[account]);
-    }
-
-    function _takeCredit(address account, uint128 amount) private {
-        uint128 available = creditOf(account);
-        if (amount == 0 || amount > available) revert ChannelHub_AmountInvalid(amount, available);
-        _credits[account] -= amount;
     }
 
     /// @dev Credits what was not paid before; the bitmap is read and written once per 256 payouts.

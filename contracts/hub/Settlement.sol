@@ -9,12 +9,12 @@ import {RowSigners} from "../libraries/RowSigners.sol";
 import {HubState} from "./HubState.sol";
 
 /// @title The anchor's part: Statements in, one root out
-abstract contract Settlement is HubState {
+abstract contract Settlement is IChannelHub, HubState {
     using AcceptedRows for AcceptedRows.Buffer;
 
     /// @inheritdoc IChannelHub
     function settleChunk(uint32 period, StatementRow[] calldata rows) external {
-        uint32 number = _nodeNumber(msg.sender);
+        uint32 number = _nodeNumber(msg.sender, period);
         PotState storage pot = _openPot(number, period);
 
         AcceptedRows.Buffer memory accepted = AcceptedRows.create(rows.length);
@@ -24,7 +24,7 @@ abstract contract Settlement is HubState {
         }
         if (accepted.count == 0) return;
 
-        uint32 chunk = pot.chunks;
+        uint24 chunk = pot.chunks;
         bytes32 commitment = accepted.commitment();
         // Debits come from deposits, so their sum stays below the token's supply.
         pot.sum += uint128(accepted.sum);
@@ -36,46 +36,24 @@ abstract contract Settlement is HubState {
 
     /// @inheritdoc IChannelHub
     function commitPeriod(uint32 period, bytes32 root, uint128 sum, uint32 leafCount) external {
-        uint32 number = _nodeNumber(msg.sender);
+        uint32 number = _nodeNumber(msg.sender, period);
         PotState storage pot = _openPot(number, period);
         if (sum != pot.sum || sum == 0) revert ChannelHub_SumMismatch(sum, pot.sum);
         if (leafCount == 0) revert ChannelHub_NoPayouts();
         IParameters.Terms memory terms = parameters.termsAt(period);
-        uint64 finalAt = uint64(block.timestamp) + terms.challengeWindow;
+        uint40 finalAt = uint40(block.timestamp) + terms.challengeWindow;
         uint96 bond = uint96((uint256(sum) * terms.bondRatio + BASIS_POINTS - 1) / BASIS_POINTS);
 
         pot.status = PotStatus.Committed;
         pot.finalAt = finalAt;
+        (pot.protocolShare, pot.anchorShare, pot.maximumIssuerShare) =
+        (terms.protocolShare, terms.anchorShare, terms.maximumIssuerShare);
         pot.root = root;
         pot.leafCount = leafCount;
         pot.bond = bond;
 
         emit PeriodCommitted(msg.sender, period, root, sum, leafCount, finalAt, bond);
         nodes.lockBond(msg.sender, bond);
-    }
-
-    /// @inheritdoc IChannelHub
-    function restoreChunk(address anchor, uint32 period, uint32 chunk, AcceptedRow[] calldata rows) external {
-        PotState storage pot = _pots[_nodeNumber(anchor)][period];
-        _checkRestorable(pot, anchor, period);
-        bytes32 commitment = pot.commitments[chunk];
-        if (commitment == 0 || commitment != keccak256(abi.encode(rows))) {
-            revert ChannelHub_ChunkMismatch(anchor, period, chunk);
-        }
-
-        uint128 restored;
-        for (uint256 i; i < rows.length; ++i) {
-            AcceptedRow calldata row = rows[i];
-            ChannelState storage channel = _channels[row.signer];
-            ChannelWord word = channel.word;
-            uint96 balance = word.balance() + uint96(row.amount);
-            channel.word = word.withBalance(balance).withoutSettled(period);
-            restored += row.amount;
-        }
-        pot.sum -= restored;
-        delete pot.commitments[chunk];
-
-        emit StatementsRestored(anchor, period, chunk, restored);
     }
 
     /// @inheritdoc IChannelHub
@@ -92,7 +70,7 @@ abstract contract Settlement is HubState {
 
     /// @inheritdoc IChannelHub
     function potOf(address anchor, uint32 period) external view returns (Pot memory) {
-        PotState storage pot = _pots[nodes.numberOf(anchor)][period];
+        PotState storage pot = _pots[nodes.numberAt(anchor, period)][period];
         return Pot({
             status: pot.status,
             sum: pot.sum,
@@ -100,14 +78,14 @@ abstract contract Settlement is HubState {
             chunks: pot.chunks,
             leafCount: pot.leafCount,
             finalAt: pot.finalAt,
-            root: pot.root,
+            root: pot.status == PotStatus.Void ? bytes32(0) : pot.root,
             bond: pot.bondReleased ? 0 : pot.bond
         });
     }
 
     /// @inheritdoc IChannelHub
     function chunkOf(address anchor, uint32 period, uint32 chunk) external view returns (bytes32) {
-        return _pots[nodes.numberOf(anchor)][period].commitments[chunk];
+        return _pots[nodes.numberAt(anchor, period)][period].commitments[chunk];
     }
 
     function _settleRow(
@@ -121,7 +99,13 @@ abstract contract Settlement is HubState {
         uint256 amount = AcceptedRows.rawAmount(row);
         address signer = RowSigners.ofStatement(template, row);
         ChannelState storage channel = _channels[signer];
-        (ChannelWord word, SkipReason reason) = channel.word.settle(anchor, period, amount);
+        ChannelWord word = channel.word;
+        if (!word.isPlain()) {
+            channel = _channels[_channelName(signer, uint32(period))];
+            word = channel.word;
+        }
+        SkipReason reason;
+        (word, reason) = word.settle(anchor, period, amount);
         if (!word.exists() || amount == 0) {
             if (signer == address(0)) reason = SkipReason.SignatureInvalid;
             if (amount == 0) reason = SkipReason.ZeroAmount;
@@ -137,12 +121,5 @@ abstract contract Settlement is HubState {
         _checkWindow(windows.settleFrom, windows.settleUntil);
         pot = _pots[number][period];
         if (pot.status != PotStatus.Open) revert ChannelHub_PotStatus(msg.sender, period, pot.status);
-    }
-
-    function _checkRestorable(PotState storage pot, address anchor, uint32 period) private view {
-        if (pot.status == PotStatus.Committed) revert ChannelHub_PotStatus(anchor, period, pot.status);
-        if (pot.status == PotStatus.Open) {
-            _checkWindow(parameters.windowsOf(period).settleUntil, type(uint64).max);
-        }
     }
 }

@@ -3,20 +3,9 @@ pragma solidity ^0.8.24;
 
 import {ISmartLayerMessages} from "./ISmartLayerMessages.sol";
 
-/// @title Channels, netted settlement and credit
-/// @notice Integrations deposit Service Tokens into one channel per session signer and choose an
-/// anchor. Period by period the anchor turns signed Statements into debits ({settleChunk}), commits
-/// one Merkle-sum root of payouts ({commitPeriod}), and anyone distributes it to internal credit
-/// when it is final ({distribute}, {claim}). What the anchor did not settle, nodes claim themselves
-/// ({claimDirect}).
-///
-/// The tree of payouts, and where the zero account stands for what is burnt, is described in
-/// `libraries/MerkleSum.sol`; the splits in `libraries/Splits.sol`; the windows in `IParameters`.
-///
-/// @dev Safety needs: the Service Token moves exactly the amounts asked for; keys sign only what
-/// their owners mean; the chain's time is right within the windows. Liveness needs: somebody sends
-/// each transaction within its window; the anchor is never trusted with more than that.
-interface IChannelHub is ISmartLayerMessages {
+/// @title What the hub's parts share
+/// @notice Structs, events and errors of {IChannelHub}.
+interface IChannelHubTypes is ISmartLayerMessages {
     /// @notice A channel as it stands now. `anchor` is the one of the current period; from period
     /// `nextAnchorFrom` on it is `nextAnchor` (both zero where no change is due).
     struct Channel {
@@ -58,6 +47,14 @@ interface IChannelHub is ISmartLayerMessages {
         uint128 sum;
     }
 
+    /// @notice One payout, or two beside each other, from index `firstIndex` on, with the tree's nodes
+    /// beside them in the order of {IChannelHub-distribute}.
+    struct PayoutProof {
+        uint32 firstIndex;
+        Payout[] payouts;
+        ProofNode[] siblings;
+    }
+
     /// @notice One lane of a node that claims directly: the payer's Voucher and the anchor's
     /// Acknowledgement, with compact signatures (EIP-2098). Node and period are the call's.
     struct DirectClaimRow {
@@ -70,6 +67,26 @@ interface IChannelHub is ISmartLayerMessages {
         bytes32 voucherVs;
         bytes32 acknowledgementR;
         bytes32 acknowledgementVs;
+    }
+
+    /// @notice One lane that an anchor owes: its Acknowledgement with a compact signature (EIP-2098),
+    /// or, with `r` and `vs` zero, the voucher that was posted for it. Node and period are the call's.
+    struct OwedLane {
+        address signer;
+        bytes32 tokenClass;
+        uint128 acknowledged;
+        uint128 leaseCap;
+        bytes32 r;
+        bytes32 vs;
+    }
+
+    /// @notice A payment by ERC-3009: the payer signs receiveWithAuthorization to the hub, with the
+    /// nonce that {openWithAuthorization} and {topUpWithAuthorization} ask for.
+    struct Authorization {
+        uint256 validAfter;
+        uint256 validBefore;
+        bytes32 salt;
+        bytes signature;
     }
 
     /// @notice Where a pot stands. Open takes Statements; Committed has a root; Void's root was
@@ -103,7 +120,8 @@ interface IChannelHub is ISmartLayerMessages {
         InsufficientBalance,
         ZeroAmount,
         AcknowledgementInvalid,
-        NothingToClaim
+        NothingToClaim,
+        NotSettled
     }
 
     /// @notice A channel was opened for session key `signer`; `amount` is its first deposit.
@@ -158,6 +176,42 @@ interface IChannelHub is ISmartLayerMessages {
     event DirectRowSkipped(
         address indexed node, uint32 indexed period, uint256 index, address signer, SkipReason reason
     );
+    /// @notice The owner's next session key signs from period `fromPeriod` on; `channel` stays the
+    /// channel's name, its first key.
+    event SignerRotated(address indexed channel, address indexed signer, uint32 fromPeriod);
+    /// @notice Both ends closed the channel: `amount` stays for what is owed, `refund` went back.
+    event ChannelClosed(address indexed signer, uint32 indexed period, uint96 amount, uint96 refund);
+    /// @notice A node posted a lane's voucher in time; `amount` counts as acknowledged.
+    event VoucherPosted(
+        address indexed signer,
+        address indexed node,
+        uint32 indexed period,
+        bytes32 tokenClass,
+        uint128 amount
+    );
+    /// @notice The root is void. `challenger` disproved it; `node` was to be paid at least `owed` and
+    /// the root pays it `paid`. All three are zero where the tree is out of order (then `node` too), and
+    /// `challenger` is zero where a demand was not answered, which costs no bond.
+    event PeriodVoided(
+        address indexed anchor,
+        uint32 indexed period,
+        address challenger,
+        address node,
+        uint256 owed,
+        uint256 paid
+    );
+    /// @notice Somebody asks to see what the root pays `account`, until `answerUntil`.
+    event PayoutDemanded(
+        address indexed anchor, uint32 indexed period, address indexed account, uint64 answerUntil
+    );
+    /// @notice The root was shown to pay `account` this much.
+    event PayoutShown(address indexed anchor, uint32 indexed period, address indexed account, uint128 amount);
+    /// @notice The bond of a void period left the lock: to be slashed where `forfeited`, else free.
+    event BondForfeited(address indexed anchor, uint32 indexed period, uint128 bond, bool forfeited);
+    /// @notice `amount` of an account's credit bought `periods` of rent for a class.
+    event CreditSpentOnRent(
+        address indexed account, bytes32 indexed tokenClass, uint32 periods, uint128 amount
+    );
     /// @notice `amount` of an account's credit left the hub.
     event CreditWithdrawn(address indexed account, address indexed to, uint128 amount);
     /// @notice `amount` of protocol fees was burnt.
@@ -200,14 +254,53 @@ interface IChannelHub is ISmartLayerMessages {
 
     /// @notice No node has this key.
     error ChannelHub_UnknownNode(address key);
+    /// @notice The evidence's row `index` does not hold.
+    error ChannelHub_LaneInvalid(uint256 index, SkipReason reason);
+    /// @notice Evidence names each lane once, ordered by signer and then class; row `index` does not.
+    error ChannelHub_LanesUnordered(uint256 index);
+    /// @notice The proved payouts show neither what `account` is paid nor that it is not.
+    error ChannelHub_PayoutNotShown(address account);
+    /// @notice The root pays `paid`, which is not less than the `owed` that is proved.
+    error ChannelHub_NotUnderpaid(uint256 owed, uint256 paid);
+    /// @notice These payouts are in order: accounts ascend.
+    error ChannelHub_InOrder(address first, address second);
+    /// @notice No demand is open for this account, or one was made already.
+    error ChannelHub_DemandInvalid(address account);
+    /// @notice These are not the challenger and the node by whom the root was disproved.
+    error ChannelHub_ChallengerInvalid(address challenger, address node);
+    /// @notice The signature is not `account`'s for this message.
+    error ChannelHub_SignatureInvalid(address account);
+    /// @notice The agreement could be used until `deadline`.
+    error ChannelHub_Expired(uint64 deadline);
+    /// @notice A period is closed while it runs: `current`.
+    error ChannelHub_WrongPeriod(uint32 period, uint32 current);
+    /// @notice The last change of session key takes effect in `fromPeriod`; change it after that.
+    error ChannelHub_RotationPending(address signer, uint32 fromPeriod);
+    /// @notice Only the contract itself may run this code, in its own storage.
+    error ChannelHub_NotDelegated();
+}
 
+/// @title Channels, netted settlement and credit
+/// @notice Integrations deposit Service Tokens into one channel per session signer and choose an
+/// anchor. Period by period the anchor turns signed Statements into debits ({settleChunk}), commits
+/// one Merkle-sum root of payouts ({commitPeriod}), and anyone distributes it to internal credit
+/// when it is final ({distribute}, {claim}). What the anchor did not settle, nodes claim themselves
+/// ({claimDirect}).
+///
+/// The tree of payouts, and where the zero account stands for what is burnt, is described in
+/// `libraries/MerkleSum.sol`; the splits in `libraries/Splits.sol`; the windows in `IParameters`.
+///
+/// @dev Safety needs: the Service Token moves exactly the amounts asked for; keys sign only what
+/// their owners mean; the chain's time is right within the windows. Liveness needs: somebody sends
+/// each transaction within its window; the anchor is never trusted with more than that.
+interface IChannelHub is IChannelHubTypes {
     /// @notice Open a channel for session key `signer`, owned by `owner`, and deposit.
     /// @dev Emits: {ChannelOpened}. A session key is nobody's account: whoever fears that a
     /// stranger opens its channel first makes a new key; a deposit is always its owner's.
     ///
     /// Requirements:
     /// - neither `signer` nor `owner` is the zero account;
-    /// - no channel exists for `signer`;
+    /// - no channel exists for `signer`, and it was never named the next key of one;
     /// - `anchor` is the key of an active anchor;
     /// - `amount` is not zero, and the caller has approved it.
     function open(address signer, address owner, address anchor, uint96 amount) external;
@@ -336,6 +429,8 @@ interface IChannelHub is ISmartLayerMessages {
     /// - the time lies in the direct claim window of `period`.
     /// A row is skipped unless:
     /// - the channel exists, and is not settled in `period`;
+    /// - both signatures' first words are zero and the lane's voucher was posted, which then counts
+    ///   as `cumulative` and `leaseCap`; or both hold:
     /// - the Voucher was signed by the channel's session key, the signature canonical;
     /// - the Acknowledgement was signed by the channel's anchor in `period`, the signature canonical;
     /// - something is left to claim.
@@ -383,4 +478,195 @@ interface IChannelHub is ISmartLayerMessages {
 
     /// @notice The EIP-712 domain separator of every signed message.
     function domainSeparator() external view returns (bytes32);
+
+    /// @notice {open} by a permit (ERC-2612) of the caller, who pays; no approval is needed before.
+    /// @dev Emits: {ChannelOpened}. A permit that somebody used already does no harm: its allowance
+    /// stands.
+    ///
+    /// Requirements:
+    /// - those of {open};
+    /// - the caller's permit, or an earlier approval, covers `amount`.
+    function openWithPermit(
+        address signer,
+        address owner,
+        address anchor,
+        uint96 amount,
+        uint256 deadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external;
+
+    /// @notice {topUp} by a permit (ERC-2612) of the caller, who pays.
+    /// @dev Emits: {ChannelToppedUp}. Requirements: those of {topUp}, and the permit or an earlier
+    /// approval covers `amount`.
+    function topUpWithPermit(address signer, uint96 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external;
+
+    /// @notice {open} by an authorization (ERC-3009) of the owner, who pays; anyone may send it. The
+    /// authorization's nonce is keccak256(abi.encode(signer, anchor, salt)), so that nobody can open
+    /// another channel with it.
+    /// @dev Emits: {ChannelOpened}. `owner` may be a smart account (ERC-1271).
+    ///
+    /// Requirements:
+    /// - those of {open};
+    /// - the owner's authorization of `amount` to the hub holds, and its nonce is that of this call.
+    function openWithAuthorization(
+        address signer,
+        address owner,
+        address anchor,
+        uint96 amount,
+        Authorization calldata authorization
+    ) external;
+
+    /// @notice {topUp} by an authorization (ERC-3009) of `payer`; anyone may send it. Its nonce is
+    /// keccak256(abi.encode(signer, address(0), salt)).
+    /// @dev Emits: {ChannelToppedUp}. Requirements: those of {topUp}, and the payer's authorization
+    /// of `amount` to the hub holds, and its nonce is that of this call.
+    function topUpWithAuthorization(
+        address signer,
+        address payer,
+        uint96 amount,
+        Authorization calldata authorization
+    ) external;
+
+    /// @notice Let another session key sign for a channel from the next period on. The key before
+    /// stays valid for its own periods, through all of their windows; the channel keeps its name,
+    /// which is its first key.
+    /// @dev Emits: {SignerRotated}.
+    ///
+    /// Requirements:
+    /// - the caller is the channel's owner;
+    /// - `nextSigner` is not the zero account and was never a session key;
+    /// - the last change of key has taken effect.
+    function rotateSigner(address signer, address nextSigner) external;
+
+    /// @notice Close a channel in agreement: all but `finalAmount` goes back to its owner at once. The
+    /// anchor signs only what covers every lease that it gave, as the channel holds `finalAmount`
+    /// from now on: {IDisputeManager-punishOverLeasing}.
+    /// @dev Emits: {ChannelClosed}. A withdrawal that was requested is dropped.
+    ///
+    /// Requirements:
+    /// - the channel exists, and its current key or its owner signed `agreement`;
+    /// - the channel's anchor in the period signed it too;
+    /// - its period is the current one, and its deadline has not passed;
+    /// - every window of the periods under an earlier anchor is over;
+    /// - `finalAmount` is less than the balance.
+    /// An owner that is a smart account signs through ERC-1271; one with code whose own key signs
+    /// (ERC-7702) is accepted either way.
+    function close(Close calldata agreement, bytes calldata payerSignature, bytes calldata anchorSignature)
+        external;
+
+    /// @notice Post a lane's voucher while the anchor may still acknowledge. What the anchor leased of
+    /// it counts as acknowledged, in {challenge} and in {claimDirect}: an anchor that does not
+    /// answer a voucher within its own lease gains nothing by it.
+    /// @dev Emits: {VoucherPosted}. The lease is the anchor's own signature, so that no payer and
+    /// node together can make an anchor owe what it never backed.
+    ///
+    /// Requirements:
+    /// - `node` is the key of a registered node;
+    /// - the time lies between the opening of `period` and the end of its grace;
+    /// - the row holds, as in {claimDirect} ({ChannelHub_LaneInvalid});
+    /// - min(cumulative, leaseCap) is more than what was posted for the lane.
+    function postVoucher(address node, uint32 period, DirectClaimRow calldata row) external;
+
+    /// @notice Disprove a root that pays a node less than its anchor acknowledged; anyone may. The
+    /// root is void: its Statements are restored ({restoreChunk}), nodes claim directly, and the
+    /// bond is forfeit ({forfeitBond}) with the caller as challenger.
+    /// @dev Emits: {PeriodVoided}. An anchor settles a channel only by a Statement that covers what
+    /// it acknowledged and what was posted; the others it leaves to direct claims. What payers and
+    /// nodes sign is no evidence here, so they cannot frame it.
+    ///
+    /// The tree's accounts ascend strictly, so an account's leaf is its only one. Shown are either
+    /// this leaf, or that there is none: the two leaves between which it would stand, or the first
+    /// or last leaf beside which it would stand.
+    ///
+    /// Requirements:
+    /// - the pot is committed and not final;
+    /// - `lanes` are ordered by signer and class, each once;
+    /// - each lane's channel was settled in `period` by `anchor`;
+    /// - each lane's Acknowledgement is signed by `anchor`, or its voucher was posted;
+    /// - its payouts with their siblings lead to the committed root and sum;
+    /// - they show what the node's account is paid, or that it is not paid;
+    /// - the node's shares of the lanes, each less two units for rounding, sum to more than that.
+    function challenge(
+        address anchor,
+        uint32 period,
+        address node,
+        OwedLane[] calldata lanes,
+        PayoutProof calldata proof
+    ) external;
+
+    /// @notice Disprove a root whose accounts do not ascend strictly; anyone may. The consequences are
+    /// those of {challenge}.
+    /// @dev Emits: {PeriodVoided}.
+    ///
+    /// Requirements:
+    /// - the pot is committed and not final;
+    /// - two payouts with their siblings lead to the committed root and sum;
+    /// - the first one's account is not below the second's.
+    function challengeOrder(address anchor, uint32 period, PayoutProof calldata proof) external;
+
+    /// @notice Ask to see what a root pays a node that is owed something; anyone may. A tree that
+    /// nobody shows cannot be challenged, so it must not become final.
+    /// @dev Emits: {PayoutDemanded}. Answers come until a quarter of the challenge window is left.
+    ///
+    /// Requirements:
+    /// - the pot is committed, and half of its challenge window is left;
+    /// - `lanes` hold as in {challenge}, and there is one;
+    /// - nobody asked for this account before.
+    function demandPayout(address anchor, uint32 period, address node, OwedLane[] calldata lanes) external;
+
+    /// @notice Show what a root pays an account, by leaf or by absence as in {challenge}; anyone may.
+    /// @dev Emits: {PayoutShown}.
+    ///
+    /// Requirements:
+    /// - the pot is committed, and a demand is open for `account`;
+    /// - its payouts with their siblings lead to the committed root and sum, and show the account's payout.
+    function showPayout(address anchor, uint32 period, address account, PayoutProof calldata proof) external;
+
+    /// @notice Void a root of which a demanded payout was not shown in time; anyone may. No bond is
+    /// lost by it: being absent is not fraud.
+    /// @dev Emits: {PeriodVoided}.
+    ///
+    /// Requirements:
+    /// - the pot is committed and not final;
+    /// - a demand for `account` is open, and a quarter or less of the challenge window is left.
+    function voidUnshown(address anchor, uint32 period, address account) external;
+
+    /// @notice Hand the bond of a void period to the disputes: slashed where the root was disproved,
+    /// else free again; anyone may.
+    /// @dev Emits: {BondForfeited}.
+    ///
+    /// Requirements:
+    /// - the pot is void;
+    /// - its bond is not zero, and was not released;
+    /// - where the root was disproved, `challenger` and `node` are those of {PeriodVoided}.
+    function forfeitBond(address anchor, uint32 period, address challenger, address node) external;
+
+    /// @notice Buy rent for a class with the caller's credit, without leaving the hub.
+    /// @dev Emits: {CreditSpentOnRent}.
+    ///
+    /// Requirements:
+    /// - `maximum` is not zero and at most the caller's credit;
+    /// - the rent for `periods` costs at most `maximum`;
+    /// - the rent vault accepts the payment.
+    /// @return amount What the rent cost.
+    function spendCreditOnRent(bytes32 tokenClass, uint32 periods, uint128 maximum)
+        external
+        returns (uint128 amount);
+
+    /// @notice What was posted for a lane.
+    function postedAmount(address signer, uint32 period, address node, bytes32 tokenClass)
+        external
+        view
+        returns (uint128);
+
+    /// @notice A bound of what the channel ever held in `period`: its highest balance since it was
+    /// opened or last closed, rounded up to 2^32. Zero where `period` lies before that, or the key
+    /// does not sign in it.
+    function heldIn(address signer, uint32 period) external view returns (uint128);
+
+    /// @notice The channel that `signer` signs for in `period`, by its first key; zero where none.
+    function channelAt(address signer, uint32 period) external view returns (address);
 }

@@ -47,4 +47,30 @@ interface ISmartLayerMessages {
         address operator;
         address key;
     }
+
+    /// @notice Anchor to the executor: in this attempt's window, you hold the token's lease. (version,
+    /// attempt) is the fence. Mirrored, as JournalEntry is, by `node/protocol/messages.py`.
+    struct ElectionVote {
+        bytes32 token;
+        uint64 version;
+        uint32 attempt;
+        address executor;
+        bytes32 trigger;
+        uint64 windowEnd;
+    }
+
+    /// @notice Executor and replicas: version `version` of the token follows from this input.
+    /// (leaseVersion, attempt) is the fence of the lease it was written under.
+    struct JournalEntry {
+        bytes32 token;
+        uint64 version;
+        uint64 leaseVersion;
+        uint32 attempt;
+        address executor;
+        bytes32 previous;
+        bytes32 inputHash;
+        bytes32 stateRoot;
+        bytes32 outputHash;
+        uint64 time;
+    }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {IChannelHub} from "../interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../interfaces/IChannelHub.sol";
 
 /// @title Collecting accepted Statements
 /// @notice Writes accepted rows once, in the layout in which they are both hashed for the chunk's
@@ -36,10 +36,10 @@ library AcceptedRows {
     }
 
     /// @notice `rows[i]` without the check of bounds, which the loop round it makes.
-    function rowAt(IChannelHub.StatementRow[] calldata rows, uint256 i)
+    function rowAt(IChannelHubTypes.StatementRow[] calldata rows, uint256 i)
         internal
         pure
-        returns (IChannelHub.StatementRow calldata row)
+        returns (IChannelHubTypes.StatementRow calldata row)
     {
         assembly ("memory-safe") {
             row := add(rows.offset, shl(7, i))
@@ -48,7 +48,7 @@ library AcceptedRows {
 
     /// @notice A row's amount as it was sent, which may not fit 128 bits: no balance covers it then,
     /// and the row is skipped like any other that asks for too much.
-    function rawAmount(IChannelHub.StatementRow calldata row) internal pure returns (uint256 amount) {
+    function rawAmount(IChannelHubTypes.StatementRow calldata row) internal pure returns (uint256 amount) {
         assembly ("memory-safe") {
             amount := calldataload(row)
         }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {IChannelHub} from "../interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../interfaces/IChannelHub.sol";
 
 /// @notice A channel's hot state in one storage word, so that settling a row reads and writes one
 /// slot. From the lowest bit:
 ///
 ///   bits   0–95   balance
 ///   bits  96–127  anchor           number of the anchor of the periods before `nextFrom`
-///   bits 128–159  nextAnchor       number of the anchor from period `nextFrom` on
+///   bits 128–158  nextAnchor       number of the anchor from period `nextFrom` on
+///   bit  159      rotated          another session key signs from some period on
 ///   bits 160–191  nextFrom         0 where no change was ever made
 ///   bits 192–223  settledUntil     1 + the highest period settled, 0 where none is
 ///   bits 224–255  settled          bit i: period settledUntil - 1 - i is settled
@@ -23,6 +24,8 @@ library ChannelWords {
     uint256 private constant HISTORY = 32;
     uint256 private constant BALANCE_MASK = type(uint96).max;
     uint256 private constant FIELD = type(uint32).max;
+    uint256 private constant NEXT_ANCHOR = type(uint32).max >> 1;
+    uint256 private constant ROTATED = 1 << 159;
 
     /// @notice A new channel's word.
     function create(uint96 amount, uint32 anchorNumber) internal pure returns (ChannelWord) {
@@ -32,6 +35,17 @@ library ChannelWords {
     /// @notice Whether there is a channel at all.
     function exists(ChannelWord word) internal pure returns (bool) {
         return ChannelWord.unwrap(word) != 0;
+    }
+
+    /// @notice Whether the channel exists, and its first key signs in every period.
+    function isPlain(ChannelWord word) internal pure returns (bool) {
+        uint256 raw = ChannelWord.unwrap(word);
+        return raw != 0 && raw & ROTATED == 0;
+    }
+
+    /// @notice The same channel, whose keys changed.
+    function withRotation(ChannelWord word) internal pure returns (ChannelWord) {
+        return ChannelWord.wrap(ChannelWord.unwrap(word) | ROTATED);
     }
 
     /// @notice What the channel holds.
@@ -51,7 +65,7 @@ library ChannelWords {
 
     /// @notice The number of the anchor from period {nextFrom} on, 0 where no change was made.
     function nextAnchor(ChannelWord word) internal pure returns (uint32) {
-        return uint32(ChannelWord.unwrap(word) >> 128);
+        return uint32(ChannelWord.unwrap(word) >> 128 & NEXT_ANCHOR);
     }
 
     /// @notice The period in which the last change of anchor takes effect, 0 where none was made.
@@ -71,7 +85,7 @@ library ChannelWords {
         pure
         returns (ChannelWord)
     {
-        uint256 kept = ChannelWord.unwrap(word) & (BALANCE_MASK | ~uint256(type(uint192).max));
+        uint256 kept = ChannelWord.unwrap(word) & (BALANCE_MASK | ROTATED | ~uint256(type(uint192).max));
         return ChannelWord.wrap(kept | uint256(first) << 96 | uint256(next) << 128 | uint256(from) << 160);
     }
 
@@ -89,14 +103,14 @@ library ChannelWords {
     function settle(ChannelWord word, uint256 anchorNumber, uint256 period, uint256 amount)
         internal
         pure
-        returns (ChannelWord settledWord, IChannelHub.SkipReason reason)
+        returns (ChannelWord settledWord, IChannelHubTypes.SkipReason reason)
     {
         unchecked {
             uint256 raw = ChannelWord.unwrap(word);
-            if (raw == 0) return (settledWord, IChannelHub.SkipReason.UnknownChannel);
+            if (raw == 0) return (settledWord, IChannelHubTypes.SkipReason.UnknownChannel);
             uint256 field = raw >> 160 & FIELD; // nextFrom
-            field = field != 0 && period >= field ? raw >> 128 & FIELD : raw >> 96 & FIELD;
-            if (field != anchorNumber) return (settledWord, IChannelHub.SkipReason.WrongAnchor);
+            field = field != 0 && period >= field ? raw >> 128 & NEXT_ANCHOR : raw >> 96 & FIELD;
+            if (field != anchorNumber) return (settledWord, IChannelHubTypes.SkipReason.WrongAnchor);
 
             uint256 settled = raw >> 224;
             field = raw >> 192 & FIELD; // settledUntil
@@ -107,12 +121,12 @@ library ChannelWords {
             } else {
                 uint256 age = field - 1 - period;
                 if (age >= HISTORY || settled >> age & 1 == 1) {
-                    return (settledWord, IChannelHub.SkipReason.AlreadySettled);
+                    return (settledWord, IChannelHubTypes.SkipReason.AlreadySettled);
                 }
                 settled |= 1 << age;
             }
             if (amount > raw & BALANCE_MASK) {
-                return (settledWord, IChannelHub.SkipReason.InsufficientBalance);
+                return (settledWord, IChannelHubTypes.SkipReason.InsufficientBalance);
             }
             // An anchor's number is not zero, so neither is the word.
             raw = (raw & type(uint192).max) - amount;

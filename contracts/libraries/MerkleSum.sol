@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {IChannelHub} from "../interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../interfaces/IChannelHub.sol";
 
 /// @title Merkle-sum trees
 /// @notice A tree whose every node carries the sum of the amounts below it:
@@ -54,10 +54,10 @@ library MerkleSum {
     /// @notice Whether `payouts` stand at index `first` and on in the tree with `size` leaves and root
     /// (`root`, `rootSum`). The order of `siblings` is that of {IChannelHub-distribute}.
     function verify(
-        IChannelHub.Payout[] calldata payouts,
+        IChannelHubTypes.Payout[] calldata payouts,
         uint256 first,
         uint256 size,
-        IChannelHub.ProofNode[] calldata siblings,
+        IChannelHubTypes.ProofNode[] calldata siblings,
         bytes32 root,
         uint128 rootSum
     ) internal pure returns (bool) {
@@ -68,10 +68,10 @@ library MerkleSum {
 
     /// @notice Whether one payout stands at index `index` of the tree; otherwise as {verify}.
     function verifyOne(
-        IChannelHub.Payout calldata payout,
+        IChannelHubTypes.Payout calldata payout,
         uint256 index,
         uint256 size,
-        IChannelHub.ProofNode[] calldata siblings,
+        IChannelHubTypes.ProofNode[] calldata siblings,
         bytes32 root,
         uint128 rootSum
     ) internal pure returns (bool) {
@@ -83,7 +83,7 @@ library MerkleSum {
 
     function _leads(
         Range memory range,
-        IChannelHub.ProofNode[] calldata siblings,
+        IChannelHubTypes.ProofNode[] calldata siblings,
         bytes32 root,
         uint128 rootSum
     ) private pure returns (bool) {
@@ -95,7 +95,7 @@ library MerkleSum {
     }
 
     /// @dev One level up, in place; false where siblings run out.
-    function _climb(Range memory range, IChannelHub.ProofNode[] calldata siblings)
+    function _climb(Range memory range, IChannelHubTypes.ProofNode[] calldata siblings)
         private
         pure
         returns (bool)
@@ -107,7 +107,7 @@ library MerkleSum {
             if (range.first & 1 == 1) {
                 if (range.used == siblings.length) return false;
                 (uint256 hash, uint256 sum) = _get(read);
-                IChannelHub.ProofNode calldata left = siblings[range.used++];
+                IChannelHubTypes.ProofNode calldata left = siblings[range.used++];
                 _join(write, uint256(left.hash), left.sum, hash, sum);
                 read += 0x40;
                 write += 0x40;
@@ -124,7 +124,7 @@ library MerkleSum {
                     _put(write, hash, sum);
                 } else {
                     if (range.used == siblings.length) return false;
-                    IChannelHub.ProofNode calldata right = siblings[range.used++];
+                    IChannelHubTypes.ProofNode calldata right = siblings[range.used++];
                     _join(write, hash, sum, uint256(right.hash), right.sum);
                 }
                 write += 0x40;
@@ -137,11 +137,11 @@ library MerkleSum {
     }
 
     /// @dev The leaves of `payouts`, one after the other.
-    function _leaves(IChannelHub.Payout[] calldata payouts) private pure returns (uint256 nodes) {
+    function _leaves(IChannelHubTypes.Payout[] calldata payouts) private pure returns (uint256 nodes) {
         unchecked {
             nodes = _reserve(payouts.length);
             for (uint256 i; i < payouts.length; ++i) {
-                IChannelHub.Payout calldata payout = payouts[i];
+                IChannelHubTypes.Payout calldata payout = payouts[i];
                 uint128 amount = payout.amount;
                 _put(nodes + (i << 6), uint256(payoutLeaf(payout.account, amount)), amount);
             }

@@ -19,6 +19,13 @@ library MessageHashes {
         keccak256("Close(address signer,uint32 period,uint128 finalAmount,uint64 deadline)");
     bytes32 internal constant KEY_PROOF_TYPEHASH = keccak256("KeyProof(address operator,address key)");
 
+    bytes32 internal constant ELECTION_VOTE_TYPEHASH = keccak256(
+        "ElectionVote(bytes32 token,uint64 version,uint32 attempt,address executor,bytes32 trigger,uint64 windowEnd)"
+    );
+    bytes32 internal constant JOURNAL_ENTRY_TYPEHASH = keccak256(
+        "JournalEntry(bytes32 token,uint64 version,uint64 leaseVersion,uint32 attempt,address executor,bytes32 previous,bytes32 inputHash,bytes32 stateRoot,bytes32 outputHash,uint64 time)"
+    );
+
     /// @notice The domain separator of ("SmartLayer", "1", this chain, `hub`).
     function domainSeparator(address hub) internal view returns (bytes32) {
         return
@@ -63,6 +70,16 @@ library MessageHashes {
     /// @notice hashStruct of a KeyProof.
     function hash(ISmartLayerMessages.KeyProof memory m) internal pure returns (bytes32) {
         return keccak256(abi.encode(KEY_PROOF_TYPEHASH, m.operator, m.key));
+    }
+
+    /// @notice hashStruct of an ElectionVote; every field is one word, as the encoding asks.
+    function hash(ISmartLayerMessages.ElectionVote memory m) internal pure returns (bytes32) {
+        return keccak256(abi.encode(ELECTION_VOTE_TYPEHASH, m));
+    }
+
+    /// @notice hashStruct of a JournalEntry; every field is one word, as the encoding asks.
+    function hash(ISmartLayerMessages.JournalEntry memory m) internal pure returns (bytes32) {
+        return keccak256(abi.encode(JOURNAL_ENTRY_TYPEHASH, m));
     }
 
     /// @notice What a key signs: keccak256(0x1901 | separator | structHash).

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {IChannelHub} from "../interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../interfaces/IChannelHub.sol";
 import {ISmartLayerMessages} from "../interfaces/ISmartLayerMessages.sol";
 import {MerkleSum} from "./MerkleSum.sol";
 import {MessageHashes} from "./MessageHashes.sol";
@@ -45,6 +45,16 @@ contract MessageHashesLens is ISmartLayerMessages {
         return _digest(hub, MessageHashes.hash(message));
     }
 
+    /// @notice The digest of an ElectionVote for `hub`.
+    function hashElectionVote(address hub, ElectionVote calldata message) external view returns (bytes32) {
+        return _digest(hub, MessageHashes.hash(message));
+    }
+
+    /// @notice The digest of a JournalEntry for `hub`.
+    function hashJournalEntry(address hub, JournalEntry calldata message) external view returns (bytes32) {
+        return _digest(hub, MessageHashes.hash(message));
+    }
+
     /// @notice The leaf of a payout.
     function payoutLeaf(address account, uint128 amount) external pure returns (bytes32) {
         return MerkleSum.payoutLeaf(account, amount);
@@ -68,8 +78,8 @@ contract MessageHashesLens is ISmartLayerMessages {
     function verifyRange(
         uint32 firstIndex,
         uint32 leafCount,
-        IChannelHub.Payout[] calldata payouts,
-        IChannelHub.ProofNode[] calldata siblings,
+        IChannelHubTypes.Payout[] calldata payouts,
+        IChannelHubTypes.ProofNode[] calldata siblings,
         bytes32 root,
         uint128 sum
     ) external pure returns (bool) {

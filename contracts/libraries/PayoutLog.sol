@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {IChannelHub} from "../interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../interfaces/IChannelHub.sol";
 
 /// @title Logging proved payouts
 /// @notice Emits {IChannelHub-PayoutsDistributed} by copying the call's own bytes: they were read,
@@ -11,7 +11,7 @@ library PayoutLog {
         keccak256("PayoutsDistributed(address,uint32,uint32,(address,uint128)[])");
 
     /// @notice Emit the event. Requirements: each payout was read before.
-    function log(address anchor, uint32 period, uint32 firstIndex, IChannelHub.Payout[] calldata payouts)
+    function log(address anchor, uint32 period, uint32 firstIndex, IChannelHubTypes.Payout[] calldata payouts)
         internal
     {
         bytes32 topic = TOPIC;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {IChannelHub} from "../interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../interfaces/IChannelHub.sol";
 import {MessageHashes} from "./MessageHashes.sol";
 
 /// @title Who signed the rows of a batch
@@ -47,7 +47,7 @@ library RowSigners {
     }
 
     /// @notice The key that signed a Statement, zero where none did.
-    function ofStatement(uint256 template, IChannelHub.StatementRow calldata row)
+    function ofStatement(uint256 template, IChannelHubTypes.StatementRow calldata row)
         internal
         view
         returns (address)
@@ -59,7 +59,7 @@ library RowSigners {
     }
 
     /// @notice The key that signed a lane's Voucher, zero where none did.
-    function ofVoucher(uint256 template, IChannelHub.DirectClaimRow calldata row)
+    function ofVoucher(uint256 template, IChannelHubTypes.DirectClaimRow calldata row)
         internal
         view
         returns (address)
@@ -75,7 +75,7 @@ library RowSigners {
 
     /// @notice The key that signed a lane's Acknowledgement, zero where none did.
     /// Requirements: {ofVoucher} was called for the same row before.
-    function ofAcknowledgement(uint256 template, IChannelHub.DirectClaimRow calldata row)
+    function ofAcknowledgement(uint256 template, IChannelHubTypes.DirectClaimRow calldata row)
         internal
         view
         returns (address)
@@ -86,6 +86,21 @@ library RowSigners {
             calldatacopy(add(template, 0xa0), add(row, 0x60), 0x40) // acknowledged, leaseCap
         }
         return _recover(template, 0xe0, row.acknowledgementR, row.acknowledgementVs);
+    }
+
+    /// @notice The key that signed the Acknowledgement of an owed lane, zero where none did.
+    function ofOwedLane(uint256 template, IChannelHubTypes.OwedLane calldata lane)
+        internal
+        view
+        returns (address)
+    {
+        bytes32 typeHash = MessageHashes.ACKNOWLEDGEMENT_TYPEHASH;
+        assembly ("memory-safe") {
+            mstore(template, typeHash)
+            calldatacopy(add(template, 0x20), lane, 0x20) // signer
+            calldatacopy(add(template, 0x80), add(lane, 0x20), 0x60) // tokenClass, acknowledged, leaseCap
+        }
+        return _recover(template, 0xe0, lane.r, lane.vs);
     }
 
     function _create(bytes32 separator) private pure returns (uint256 template) {

@@ -28,6 +28,7 @@ _ORDER = (
     ("registry", "NodeRegistry"),
     ("issuers", "IssuerRegistry"),
     ("rent", "RentVault"),
+    ("disputes", "DisputeManager"),
     ("hub", "ChannelHub"),
     ("timelock", "Timelock"),
     ("governor", "NetworkGovernor"),
@@ -143,6 +144,13 @@ def wiring_calls(deployment: Deployment) -> list[Call]:
     registry, hub = deployment.registry, deployment.hub
     return [
         contract_call(deployment, "NodeRegistry", "setHub", "name the hub in the registry", hub),
+        contract_call(
+            deployment,
+            "NodeRegistry",
+            "setDisputes",
+            "let verdicts slash",
+            deployment.disputes,
+        ),
         contract_call(deployment, "VotingPower", "setRegistry", "let staked tokens vote", registry),
         contract_call(
             deployment, "RewardPool", "setSources", "let the pool see stake and fees", registry, hub

@@ -26,6 +26,7 @@ class Deployment:
     issuers: Address
     rent: Address
     hub: Address
+    disputes: Address = ZERO_ADDRESS
     brake: Address = ZERO_ADDRESS
     votes: Address = ZERO_ADDRESS
     rewards: Address = ZERO_ADDRESS
@@ -45,7 +46,13 @@ class Deployment:
             self.issuers: "IssuerRegistry",
             self.rent: "RentVault",
             self.hub: "ChannelHub",
-        } | self._placed({self.brake: "EmergencyBrake", self.rewards: "RewardPool"})
+        } | self._placed(
+            {
+                self.brake: "EmergencyBrake",
+                self.rewards: "RewardPool",
+                self.disputes: "DisputeManager",
+            }
+        )
 
     def tokens(self) -> dict[Address, str]:
         """The artifact's name for the two token contracts."""

@@ -7,7 +7,7 @@ from typing import Any
 from settlement.chain.abi import Shape, artifact, build, decode_log
 from settlement.chain.deployment import Deployment
 from settlement.errors import InputError
-from settlement.ports import chain_events, stake_events
+from settlement.ports import chain_events, dispute_events, stake_events
 from settlement.ports.chain_errors import LogUnreadable
 from settlement.ports.chain_events import ChainEvent, TokenMoved
 from settlement.types import Address, Hash, keccak
@@ -20,7 +20,7 @@ def event_types() -> dict[str, type[ChainEvent]]:
     """Every event class that mirrors a contract's event, by the event's name."""
     return {
         name: kind
-        for module in (chain_events, stake_events)
+        for module in (chain_events, dispute_events, stake_events)
         for name, kind in vars(module).items()
         if isinstance(kind, type)
         and issubclass(kind, ChainEvent)

@@ -13,6 +13,7 @@ from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
 from settlement.chain.abi import Shape, artifact, decode_inputs
+from settlement.chain.dispute_advice import DISPUTE_ADVICE
 from settlement.chain.stake_advice import STAKE_ADVICE
 from settlement.errors import InputError
 from settlement.ports.chain_errors import CallReverted
@@ -23,6 +24,7 @@ _REQUIRE = bytes.fromhex("08c379a0")  # Error(string)
 _PANIC = bytes.fromhex("4e487b71")  # Panic(uint256)
 
 ADVICE: dict[str, str] = STAKE_ADVICE | {
+    **DISPUTE_ADVICE,
     # NodeRegistry
     "NodeRegistry_KeyTaken": "The node key {key} is registered already, by {operator}; "
     "register another key, or add stake to that node.",

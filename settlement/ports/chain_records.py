@@ -18,6 +18,7 @@ from settlement.types import (
     Uint64,
     Uint96,
     Uint128,
+    Uint256,
 )
 
 
@@ -41,6 +42,16 @@ class SkipReason(IntEnum):
     ZERO_AMOUNT = 6
     ACKNOWLEDGEMENT_INVALID = 7
     NOTHING_TO_CLAIM = 8
+    NOT_SETTLED = 9
+
+
+class Offence(IntEnum):
+    """What a node is punished for (``IDisputeManager.Offence``)."""
+
+    PAYMENT_FRAUD = 0
+    ELECTION_EQUIVOCATION = 1
+    JOURNAL_EQUIVOCATION = 2
+    OVER_LEASING = 3
 
 
 class RentState(IntEnum):
@@ -250,3 +261,58 @@ class DirectClaimRow:
     voucher_vs: Hash
     acknowledgement_r: Hash
     acknowledgement_vs: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwedLane:
+    """A lane that an anchor owes: its Acknowledgement with a compact signature, or with ``r`` and
+    ``vs`` zero the voucher that was posted (``IChannelHub.OwedLane``)."""
+
+    signer: Address
+    token_class: Hash
+    acknowledged: Uint128
+    lease_cap: Uint128
+    r: Hash
+    vs: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutProof:
+    """One payout, or two beside each other, with the tree's nodes beside them
+    (``IChannelHub.PayoutProof``)."""
+
+    first_index: Uint32
+    payouts: tuple[Payout, ...]
+    siblings: tuple[ProofNode, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """A payment by ERC-3009 to the hub (``IChannelHub.Authorization``)."""
+
+    valid_after: Uint256
+    valid_before: Uint256
+    salt: Hash
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """What an anchor leased one node in a channel-period (``IDisputeManager.Lease``)."""
+
+    node: Address
+    token_class: Hash
+    acknowledged: Uint128
+    lease_cap: Uint128
+    r: Hash
+    vs: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Penalties:
+    """What offences cost, in basis points (``IDisputeManager.Penalties``)."""
+
+    reward: Uint16
+    restitution: Uint16
+    equivocation: Uint16
+    over_leasing: Uint16

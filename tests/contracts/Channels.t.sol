@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.26;
 
-import {IChannelHub} from "../../contracts/interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../../contracts/interfaces/IChannelHub.sol";
 import {Fixture} from "./support/Fixture.sol";
 
 contract ChannelsTest is Fixture {
@@ -12,10 +12,10 @@ contract ChannelsTest is Fixture {
 
     function test_open_takes_the_deposit_and_names_owner_and_anchor() public {
         vm.expectEmit();
-        emit IChannelHub.ChannelOpened(session, PAYER, anchor, 0, 5e18);
+        emit IChannelHubTypes.ChannelOpened(session, PAYER, anchor, 0, 5e18);
         openChannel(SESSION_SECRET, anchor, 5e18);
 
-        IChannelHub.Channel memory channel = hub.channelOf(session);
+        IChannelHubTypes.Channel memory channel = hub.channelOf(session);
         vm.assertEq(channel.owner, PAYER, "owner");
         vm.assertEq(channel.anchor, anchor, "anchor");
         vm.assertEq(channel.balance, 5e18, "balance");
@@ -24,21 +24,21 @@ contract ChannelsTest is Fixture {
 
     function test_open_requires_a_signer_and_an_owner() public {
         vm.startPrank(PAYER);
-        vm.expectRevert(IChannelHub.ChannelHub_ZeroAccount.selector);
+        vm.expectRevert(IChannelHubTypes.ChannelHub_ZeroAccount.selector);
         hub.open(address(0), PAYER, anchor, 1);
-        vm.expectRevert(IChannelHub.ChannelHub_ZeroAccount.selector);
+        vm.expectRevert(IChannelHubTypes.ChannelHub_ZeroAccount.selector);
         hub.open(session, address(0), anchor, 1);
     }
 
     function test_open_requires_that_no_channel_exists() public {
         openChannel(SESSION_SECRET, anchor, 1);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_ChannelExists.selector, session));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_ChannelExists.selector, session));
         vm.prank(PAYER);
         hub.open(session, PAYER, anchor, 1);
     }
 
     function test_open_requires_an_active_anchor() public {
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_NotAnchor.selector, node));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_NotAnchor.selector, node));
         vm.prank(PAYER);
         hub.open(session, PAYER, node, 1);
     }
@@ -46,13 +46,13 @@ contract ChannelsTest is Fixture {
     function test_open_requires_an_anchor_that_has_not_left() public {
         vm.prank(OPERATOR);
         registry.leave(anchor);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_NotAnchor.selector, anchor));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_NotAnchor.selector, anchor));
         vm.prank(PAYER);
         hub.open(session, PAYER, anchor, 1);
     }
 
     function test_open_requires_a_deposit() public {
-        vm.expectPartialRevert(IChannelHub.ChannelHub_AmountInvalid.selector);
+        vm.expectPartialRevert(IChannelHubTypes.ChannelHub_AmountInvalid.selector);
         vm.prank(PAYER);
         hub.open(session, PAYER, anchor, 0);
     }
@@ -60,21 +60,21 @@ contract ChannelsTest is Fixture {
     function test_anyone_tops_up() public {
         openChannel(SESSION_SECRET, anchor, 1e18);
         vm.expectEmit();
-        emit IChannelHub.ChannelToppedUp(session, AIRLINE, 2e18, 3e18);
+        emit IChannelHubTypes.ChannelToppedUp(session, AIRLINE, 2e18, 3e18);
         vm.prank(AIRLINE);
         hub.topUp(session, 2e18);
         vm.assertEq(hub.channelOf(session).balance, 3e18, "balance");
     }
 
     function test_top_up_requires_a_channel() public {
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_UnknownChannel.selector, session));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_UnknownChannel.selector, session));
         vm.prank(PAYER);
         hub.topUp(session, 1);
     }
 
     function test_top_up_requires_an_amount() public {
         openChannel(SESSION_SECRET, anchor, 1e18);
-        vm.expectPartialRevert(IChannelHub.ChannelHub_AmountInvalid.selector);
+        vm.expectPartialRevert(IChannelHubTypes.ChannelHub_AmountInvalid.selector);
         vm.prank(PAYER);
         hub.topUp(session, 0);
     }
@@ -82,7 +82,7 @@ contract ChannelsTest is Fixture {
     function test_a_new_anchor_takes_over_with_the_next_period() public {
         openChannel(SESSION_SECRET, anchor, 1e18);
         vm.expectEmit();
-        emit IChannelHub.AnchorChanged(session, otherAnchor, 1);
+        emit IChannelHubTypes.AnchorChanged(session, otherAnchor, 1);
         vm.prank(PAYER);
         hub.setAnchor(session, otherAnchor);
 
@@ -107,7 +107,7 @@ contract ChannelsTest is Fixture {
         toPeriod(1);
         uint64 freeAt = parameters.windowsOf(0).directUntil;
         vm.expectRevert(
-            abi.encodeWithSelector(IChannelHub.ChannelHub_AnchorChangePending.selector, session, freeAt)
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_AnchorChangePending.selector, session, freeAt)
         );
         vm.prank(PAYER);
         hub.setAnchor(session, anchor);
@@ -121,14 +121,16 @@ contract ChannelsTest is Fixture {
 
     function test_only_the_owner_changes_the_anchor() public {
         openChannel(SESSION_SECRET, anchor, 1e18);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_NotOwner.selector, session, STRANGER));
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_NotOwner.selector, session, STRANGER)
+        );
         vm.prank(STRANGER);
         hub.setAnchor(session, otherAnchor);
     }
 
     function test_only_an_active_anchor_is_chosen() public {
         openChannel(SESSION_SECRET, anchor, 1e18);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_NotAnchor.selector, STRANGER));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_NotAnchor.selector, STRANGER));
         vm.prank(PAYER);
         hub.setAnchor(session, STRANGER);
     }
@@ -137,20 +139,22 @@ contract ChannelsTest is Fixture {
         openChannel(SESSION_SECRET, anchor, 5e18);
         uint64 releasedAt = GENESIS + PERIOD + 14 days;
         vm.expectEmit();
-        emit IChannelHub.WithdrawalRequested(session, 3e18, releasedAt);
+        emit IChannelHubTypes.WithdrawalRequested(session, 3e18, releasedAt);
         vm.prank(PAYER);
         hub.requestWithdrawal(session, 3e18);
 
         vm.warp(releasedAt - 1);
         vm.expectRevert(
-            abi.encodeWithSelector(IChannelHub.ChannelHub_WithdrawalNotReleased.selector, session, releasedAt)
+            abi.encodeWithSelector(
+                IChannelHubTypes.ChannelHub_WithdrawalNotReleased.selector, session, releasedAt
+            )
         );
         hub.withdraw(session);
 
         vm.warp(releasedAt);
         uint256 before = service.balanceOf(PAYER);
         vm.expectEmit();
-        emit IChannelHub.Withdrawn(session, PAYER, 3e18, 2e18);
+        emit IChannelHubTypes.Withdrawn(session, PAYER, 3e18, 2e18);
         hub.withdraw(session);
         vm.assertEq(service.balanceOf(PAYER) - before, 3e18, "back");
         vm.assertEq(hub.channelOf(session).balance, 2e18, "stays");
@@ -169,7 +173,7 @@ contract ChannelsTest is Fixture {
         vm.prank(PAYER);
         hub.requestWithdrawal(session, 5e18);
         toSettle(0);
-        IChannelHub.StatementRow[] memory rows = rowsOf(statement(SESSION_SECRET, anchor, 0, 4e18));
+        IChannelHubTypes.StatementRow[] memory rows = rowsOf(statement(SESSION_SECRET, anchor, 0, 4e18));
         vm.prank(anchor);
         hub.settleChunk(0, rows);
         vm.warp(GENESIS + PERIOD + 14 days);
@@ -182,7 +186,7 @@ contract ChannelsTest is Fixture {
         hub.requestWithdrawal(session, 5e18);
         hub.requestWithdrawal(session, 0);
         vm.warp(GENESIS + 10 * uint64(PERIOD));
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_NoWithdrawal.selector, session));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_NoWithdrawal.selector, session));
         hub.withdraw(session);
     }
 
@@ -192,7 +196,7 @@ contract ChannelsTest is Fixture {
         hub.requestWithdrawal(session, 3e18);
         vm.warp(GENESIS + PERIOD + 14 days);
         hub.withdraw(session);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_NoWithdrawal.selector, session));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_NoWithdrawal.selector, session));
         hub.withdraw(session);
     }
 
@@ -201,24 +205,28 @@ contract ChannelsTest is Fixture {
         vm.prank(PAYER);
         hub.requestWithdrawal(session, 5e18);
         toSettle(0);
-        IChannelHub.StatementRow[] memory rows = rowsOf(statement(SESSION_SECRET, anchor, 0, 5e18));
+        IChannelHubTypes.StatementRow[] memory rows = rowsOf(statement(SESSION_SECRET, anchor, 0, 5e18));
         vm.prank(anchor);
         hub.settleChunk(0, rows);
         vm.warp(GENESIS + PERIOD + 14 days);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_AmountInvalid.selector, 0, 0));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_AmountInvalid.selector, 0, 0));
         hub.withdraw(session);
     }
 
     function test_only_the_owner_requests_a_withdrawal() public {
         openChannel(SESSION_SECRET, anchor, 5e18);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_NotOwner.selector, session, session));
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_NotOwner.selector, session, session)
+        );
         vm.prank(session);
         hub.requestWithdrawal(session, 1);
     }
 
     function test_a_request_is_at_most_the_balance() public {
         openChannel(SESSION_SECRET, anchor, 5e18);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_AmountInvalid.selector, 6e18, 5e18));
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_AmountInvalid.selector, 6e18, 5e18)
+        );
         vm.prank(PAYER);
         hub.requestWithdrawal(session, 6e18);
     }

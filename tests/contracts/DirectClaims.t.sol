@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.26;
 
-import {IChannelHub} from "../../contracts/interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../../contracts/interfaces/IChannelHub.sol";
 import {Fixture} from "./support/Fixture.sol";
 
 contract DirectClaimsTest is Fixture {
@@ -14,7 +14,7 @@ contract DirectClaimsTest is Fixture {
     function test_a_node_is_paid_what_its_anchor_did_not_settle() public {
         toDirect(0);
         vm.expectEmit();
-        emit IChannelHub.DirectClaimed(session, node, 0, ticketClass, 10e18, 10e18);
+        emit IChannelHubTypes.DirectClaimed(session, node, 0, ticketClass, 10e18, 10e18);
         claim(good());
 
         vm.assertEq(hub.channelOf(session).balance, 90e18, "balance");
@@ -42,7 +42,7 @@ contract DirectClaimsTest is Fixture {
         toDirect(0);
         claim(lane(ticketClass, 130e18, 150e18));
         vm.assertEq(hub.directClaimed(session, 0, node, ticketClass), 100e18, "lane");
-        expectSkip(IChannelHub.SkipReason.InsufficientBalance);
+        expectSkip(IChannelHubTypes.SkipReason.InsufficientBalance);
         claim(lane(ticketClass, 130e18, 150e18));
     }
 
@@ -57,80 +57,84 @@ contract DirectClaimsTest is Fixture {
     function test_a_voucher_is_not_paid_twice() public {
         toDirect(0);
         claim(good());
-        expectSkip(IChannelHub.SkipReason.NothingToClaim);
+        expectSkip(IChannelHubTypes.SkipReason.NothingToClaim);
         claim(good());
         vm.assertEq(hub.channelOf(session).balance, 90e18, "balance");
     }
 
     function test_a_settled_channel_is_not_claimed_directly() public {
         toSettle(0);
-        IChannelHub.StatementRow[] memory rows = rowsOf(statement(SESSION_SECRET, anchor, 0, 1e18));
+        IChannelHubTypes.StatementRow[] memory rows = rowsOf(statement(SESSION_SECRET, anchor, 0, 1e18));
         vm.prank(anchor);
         hub.settleChunk(0, rows);
         toDirect(0);
-        expectSkip(IChannelHub.SkipReason.AlreadySettled);
+        expectSkip(IChannelHubTypes.SkipReason.AlreadySettled);
         claim(good());
     }
 
     function test_a_restored_channel_is_claimed_directly() public {
         toSettle(0);
-        IChannelHub.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
+        IChannelHubTypes.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
         vm.prank(anchor);
         hub.settleChunk(0, rowsOf(row));
         toDirect(0);
-        IChannelHub.AcceptedRow[] memory rows = new IChannelHub.AcceptedRow[](1);
-        rows[0] = IChannelHub.AcceptedRow(session, 1e18, row.vouchersRoot);
+        IChannelHubTypes.AcceptedRow[] memory rows = new IChannelHubTypes.AcceptedRow[](1);
+        rows[0] = IChannelHubTypes.AcceptedRow(session, 1e18, row.vouchersRoot);
         hub.restoreChunk(anchor, 0, 0, rows);
         claim(good());
         vm.assertEq(hub.channelOf(session).balance, 90e18, "balance");
     }
 
     function test_an_unknown_channel_is_skipped() public {
-        IChannelHub.DirectClaimRow memory row =
+        IChannelHubTypes.DirectClaimRow memory row =
             directClaim(0xDEAD, ANCHOR_SECRET, node, 0, ticketClass, 10e18, 20e18);
         toDirect(0);
         vm.expectEmit();
-        emit IChannelHub.DirectRowSkipped(node, 0, 0, row.signer, IChannelHub.SkipReason.UnknownChannel);
+        emit IChannelHubTypes.DirectRowSkipped(
+            node, 0, 0, row.signer, IChannelHubTypes.SkipReason.UnknownChannel
+        );
         claim(row);
     }
 
     function test_a_voucher_signed_by_another_key_is_skipped() public {
-        IChannelHub.DirectClaimRow memory row = good();
-        IChannelHub.DirectClaimRow memory other =
+        IChannelHubTypes.DirectClaimRow memory row = good();
+        IChannelHubTypes.DirectClaimRow memory other =
             directClaim(0xDEAD, ANCHOR_SECRET, node, 0, ticketClass, 10e18, 20e18);
         (row.voucherR, row.voucherVs) = (other.voucherR, other.voucherVs);
         toDirect(0);
-        expectSkip(IChannelHub.SkipReason.SignatureInvalid);
+        expectSkip(IChannelHubTypes.SkipReason.SignatureInvalid);
         claim(row);
     }
 
     function test_a_larger_voucher_than_signed_is_skipped() public {
-        IChannelHub.DirectClaimRow memory row = good();
+        IChannelHubTypes.DirectClaimRow memory row = good();
         row.cumulative += 1;
         toDirect(0);
-        expectSkip(IChannelHub.SkipReason.SignatureInvalid);
+        expectSkip(IChannelHubTypes.SkipReason.SignatureInvalid);
         claim(row);
     }
 
     function test_another_anchors_acknowledgement_is_skipped() public {
         toDirect(0);
-        expectSkip(IChannelHub.SkipReason.AcknowledgementInvalid);
+        expectSkip(IChannelHubTypes.SkipReason.AcknowledgementInvalid);
         claim(directClaim(SESSION_SECRET, OTHER_ANCHOR_SECRET, node, 0, ticketClass, 10e18, 20e18));
     }
 
     function test_a_larger_lease_than_signed_is_skipped() public {
-        IChannelHub.DirectClaimRow memory row = good();
+        IChannelHubTypes.DirectClaimRow memory row = good();
         row.leaseCap += 1;
         toDirect(0);
-        expectSkip(IChannelHub.SkipReason.AcknowledgementInvalid);
+        expectSkip(IChannelHubTypes.SkipReason.AcknowledgementInvalid);
         claim(row);
     }
 
     function test_evidence_of_another_node_is_skipped() public {
         toDirect(0);
-        IChannelHub.DirectClaimRow memory row = good();
+        IChannelHubTypes.DirectClaimRow memory row = good();
         vm.expectEmit();
-        emit IChannelHub.DirectRowSkipped(otherAnchor, 0, 0, session, IChannelHub.SkipReason.SignatureInvalid);
+        emit IChannelHubTypes.DirectRowSkipped(
+            otherAnchor, 0, 0, session, IChannelHubTypes.SkipReason.SignatureInvalid
+        );
         hub.claimDirect(otherAnchor, 0, claimsOf(row));
     }
 
@@ -144,7 +148,7 @@ contract DirectClaimsTest is Fixture {
 
     function test_rows_of_several_anchors_and_a_bad_one_go_together() public {
         openChannel(0xC2, otherAnchor, 50e18);
-        IChannelHub.DirectClaimRow[] memory rows = new IChannelHub.DirectClaimRow[](4);
+        IChannelHubTypes.DirectClaimRow[] memory rows = new IChannelHubTypes.DirectClaimRow[](4);
         rows[0] = good();
         rows[1] = directClaim(0xC2, OTHER_ANCHOR_SECRET, node, 0, ticketClass, 5e18, 5e18);
         rows[2] = directClaim(0xC2, ANCHOR_SECRET, node, 0, ticketClass, 6e18, 6e18);
@@ -156,52 +160,52 @@ contract DirectClaimsTest is Fixture {
     }
 
     function test_nothing_is_claimed_before_the_anchor_is_late() public {
-        IChannelHub.DirectClaimRow memory row = good();
+        IChannelHubTypes.DirectClaimRow memory row = good();
         uint64 from = parameters.windowsOf(0).settleUntil;
         uint64 until = parameters.windowsOf(0).directUntil;
         vm.warp(from - 1);
         vm.expectRevert(
-            abi.encodeWithSelector(IChannelHub.ChannelHub_OutsideWindow.selector, from - 1, from, until)
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_OutsideWindow.selector, from - 1, from, until)
         );
         claim(row);
     }
 
     function test_nothing_is_claimed_after_the_window() public {
-        IChannelHub.DirectClaimRow memory row = good();
+        IChannelHubTypes.DirectClaimRow memory row = good();
         uint64 from = parameters.windowsOf(0).settleUntil;
         uint64 until = parameters.windowsOf(0).directUntil;
         vm.warp(until);
         vm.expectRevert(
-            abi.encodeWithSelector(IChannelHub.ChannelHub_OutsideWindow.selector, until, from, until)
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_OutsideWindow.selector, until, from, until)
         );
         claim(row);
     }
 
     function test_only_a_registered_node_is_paid() public {
         toDirect(0);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_UnknownNode.selector, STRANGER));
-        hub.claimDirect(STRANGER, 0, new IChannelHub.DirectClaimRow[](0));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_UnknownNode.selector, STRANGER));
+        hub.claimDirect(STRANGER, 0, new IChannelHubTypes.DirectClaimRow[](0));
     }
 
-    function good() private view returns (IChannelHub.DirectClaimRow memory) {
+    function good() private view returns (IChannelHubTypes.DirectClaimRow memory) {
         return lane(ticketClass, 10e18, 20e18);
     }
 
     function lane(bytes32 tokenClass, uint128 cumulative, uint128 leaseCap)
         private
         view
-        returns (IChannelHub.DirectClaimRow memory)
+        returns (IChannelHubTypes.DirectClaimRow memory)
     {
         return directClaim(SESSION_SECRET, ANCHOR_SECRET, node, 0, tokenClass, cumulative, leaseCap);
     }
 
-    function claim(IChannelHub.DirectClaimRow memory row) private {
+    function claim(IChannelHubTypes.DirectClaimRow memory row) private {
         vm.prank(STRANGER);
         hub.claimDirect(node, 0, claimsOf(row));
     }
 
-    function expectSkip(IChannelHub.SkipReason reason) private {
+    function expectSkip(IChannelHubTypes.SkipReason reason) private {
         vm.expectEmit();
-        emit IChannelHub.DirectRowSkipped(node, 0, 0, session, reason);
+        emit IChannelHubTypes.DirectRowSkipped(node, 0, 0, session, reason);
     }
 }

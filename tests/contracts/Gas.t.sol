@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.26;
 
-import {IChannelHub} from "../../contracts/interfaces/IChannelHub.sol";
-import {Fixture} from "./support/Fixture.sol";
+import {IChannelHubTypes} from "../../contracts/interfaces/IChannelHub.sol";
+import {DisputeFixture} from "./support/DisputeFixture.sol";
 import {PayoutTree} from "./support/PayoutTree.sol";
 
 /// @dev The design's figures. Isolated, every call is a transaction of its own, with its 21,000, its
 /// calldata and cold storage.
 /// forge-config: default.isolate = true
-contract GasTest is Fixture {
+contract GasTest is DisputeFixture {
     uint256 private constant ROWS = 300;
 
     event Measured(string what, uint256 gasPerUnit);
@@ -19,7 +19,7 @@ contract GasTest is Fixture {
     }
 
     function test_settling_300_channels_costs_at_most_12500_each() public {
-        IChannelHub.StatementRow[] memory rows = new IChannelHub.StatementRow[](ROWS);
+        IChannelHubTypes.StatementRow[] memory rows = new IChannelHubTypes.StatementRow[](ROWS);
         for (uint256 i; i < ROWS; ++i) {
             openChannel(0x10000 + i, anchor, 10e18);
             rows[i] = statement(0x10000 + i, anchor, 0, uint128(1e18 + i * 1e12 + 123456789));
@@ -32,10 +32,10 @@ contract GasTest is Fixture {
 
     function test_distributing_to_300_known_payees_costs_at_most_8500_each() public {
         openChannel(SESSION_SECRET, anchor, 1_000_000e18);
-        IChannelHub.Payout[] memory payouts = new IChannelHub.Payout[](ROWS);
+        IChannelHubTypes.Payout[] memory payouts = new IChannelHubTypes.Payout[](ROWS);
         for (uint256 i; i < ROWS; ++i) {
             address account = address(uint160(uint256(keccak256(abi.encode("payee", i)))));
-            payouts[i] = IChannelHub.Payout(account, uint128(1e17 + i * 1e12 + 123456789));
+            payouts[i] = IChannelHubTypes.Payout(account, uint128(1e17 + i * 1e12 + 123456789));
         }
         // the first month opens every payee's slot, at 22,100 each; the second is the usual one
         uint256 first = month(0, payouts);
@@ -45,7 +45,7 @@ contract GasTest is Fixture {
 
     function test_claiming_lanes_of_many_integrations_directly() public {
         uint256 lanes = 50;
-        IChannelHub.DirectClaimRow[] memory rows = new IChannelHub.DirectClaimRow[](lanes);
+        IChannelHubTypes.DirectClaimRow[] memory rows = new IChannelHubTypes.DirectClaimRow[](lanes);
         for (uint256 i; i < lanes; ++i) {
             openChannel(0x20000 + i, anchor, 10e18);
             rows[i] =
@@ -61,7 +61,7 @@ contract GasTest is Fixture {
     function test_claiming_lanes_of_one_integration_directly() public {
         uint256 lanes = 50;
         openChannel(SESSION_SECRET, anchor, 1_000e18);
-        IChannelHub.DirectClaimRow[] memory rows = new IChannelHub.DirectClaimRow[](lanes);
+        IChannelHubTypes.DirectClaimRow[] memory rows = new IChannelHubTypes.DirectClaimRow[](lanes);
         for (uint256 i; i < lanes; ++i) {
             bytes32 tokenClass = keccak256(abi.encode(i));
             rows[i] = directClaim(
@@ -74,9 +74,27 @@ contract GasTest is Fixture {
         report("direct claim, per lane, one integration, 50 classes", used / lanes, 45_000);
     }
 
+    /// @dev One lane of one Statement in a tree of 200 payouts, as a month has them.
+    function test_challenging_one_statement() public {
+        openChannel(SESSION_SECRET, anchor, 1_000e18);
+        IChannelHubTypes.Payout[] memory payouts = new IChannelHubTypes.Payout[](200);
+        for (uint256 i; i < payouts.length; ++i) {
+            address account = address(uint160(uint256(keccak256(abi.encode("payee", i)))));
+            payouts[i] = IChannelHubTypes.Payout(account, uint128(1e17 + i * 1e12 + 123456789));
+        }
+        payouts[7].account = payoutOf(node);
+        sort(payouts);
+        settleHonestly(PayoutTree.root(payouts).sum);
+        commitPayouts(payouts);
+        IChannelHubTypes.OwedLane[] memory lanes = lanesOf(ack(10e18 + 123456789));
+        IChannelHubTypes.PayoutProof memory proof = proofFor(payouts, payoutOf(node));
+        uint256 used = measure(STRANGER, abi.encodeCall(hub.challenge, (anchor, 0, node, lanes, proof)));
+        report("challenge, one statement, 200 payees", used, 100_000);
+    }
+
     function openCredits() private {
         openChannel(0x30000, anchor, 10e18);
-        IChannelHub.DirectClaimRow[] memory rows =
+        IChannelHubTypes.DirectClaimRow[] memory rows =
             claimsOf(directClaim(0x30000, ANCHOR_SECRET, node, 0, ticketClass, 1e18, 2e18));
         hub.claimDirect(node, 0, rows);
     }
@@ -87,10 +105,11 @@ contract GasTest is Fixture {
         report("top up", measure(PAYER, abi.encodeCall(hub.topUp, (session, 1e18))), 60_000);
     }
 
-    function month(uint32 period, IChannelHub.Payout[] memory payouts) private returns (uint256) {
-        IChannelHub.ProofNode memory root = PayoutTree.root(payouts);
+    function month(uint32 period, IChannelHubTypes.Payout[] memory payouts) private returns (uint256) {
+        IChannelHubTypes.ProofNode memory root = PayoutTree.root(payouts);
         toSettle(period);
-        IChannelHub.StatementRow[] memory rows = rowsOf(statement(SESSION_SECRET, anchor, period, root.sum));
+        IChannelHubTypes.StatementRow[] memory rows =
+            rowsOf(statement(SESSION_SECRET, anchor, period, root.sum));
         vm.startPrank(anchor);
         hub.settleChunk(period, rows);
         hub.commitPeriod(period, root.hash, root.sum, uint32(payouts.length));
@@ -98,7 +117,7 @@ contract GasTest is Fixture {
         vm.warp(hub.potOf(anchor, period).finalAt);
         return measure(
             STRANGER,
-            abi.encodeCall(hub.distribute, (anchor, period, 0, payouts, new IChannelHub.ProofNode[](0)))
+            abi.encodeCall(hub.distribute, (anchor, period, 0, payouts, new IChannelHubTypes.ProofNode[](0)))
         );
     }
 

@@ -35,13 +35,17 @@ contract HubInvariants is Test {
         handler.checkBonds();
     }
 
+    function invariant_10_11_only_bonds_of_disproved_roots_are_slashed() public view {
+        handler.checkStake();
+    }
+
     /// @dev The handler can do all that it is there for: otherwise the invariants would hold of
     /// nothing. The numbers are seeds; a multiple of 3 moves the clock.
     function test_the_handler_reaches_every_action() public {
         uint256 roll = 7;
-        for (uint256 i; i < 600; ++i) {
+        for (uint256 i; i < 900; ++i) {
             roll = uint256(keccak256(abi.encode(roll)));
-            uint256 action = (roll >> 128) % 12;
+            uint256 action = (roll >> 128) % 16;
             if (action == 0) handler.topUp(roll, uint96(roll));
             else if (action == 1) handler.setAnchor(roll);
             else if (action == 2) handler.requestWithdrawal(roll, uint128(roll));
@@ -53,10 +57,14 @@ contract HubInvariants is Test {
             else if (action == 8) handler.claimDirect(roll, uint128(roll));
             else if (action == 9) handler.restore(roll);
             else if (action == 10) handler.releaseBond(roll);
+            else if (action == 11) handler.challengeOrder(roll);
+            else if (action == 12) handler.forfeitBond(roll);
+            else if (action == 13) handler.close(roll, uint128(roll));
+            else if (action == 14) handler.post(roll, uint128(roll >> 3));
             else handler.withdrawCredit(roll, uint128(roll));
         }
         handler.burnCredit(1);
-        string[11] memory actions = [
+        string[15] memory actions = [
             "topUp",
             "setAnchor",
             "withdraw",
@@ -67,6 +75,10 @@ contract HubInvariants is Test {
             "claimDirect",
             "restore",
             "releaseBond",
+            "challengeOrder",
+            "forfeitBond",
+            "close",
+            "post",
             "withdrawCredit"
         ];
         for (uint256 i; i < actions.length; ++i) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.26;
 
-import {IChannelHub} from "../../contracts/interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../../contracts/interfaces/IChannelHub.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {PayoutTree} from "./support/PayoutTree.sol";
 
@@ -13,7 +13,7 @@ contract PayoutsTest is Fixture {
     }
 
     function test_a_final_root_pays_its_leaves_to_credit() public {
-        IChannelHub.Payout[] memory payouts = committed(5);
+        IChannelHubTypes.Payout[] memory payouts = committed(5);
         distribute(payouts, 0, 5);
         for (uint256 i; i < 5; ++i) {
             vm.assertEq(hub.creditOf(payouts[i].account), payouts[i].amount, "credit");
@@ -23,10 +23,10 @@ contract PayoutsTest is Fixture {
     }
 
     function test_the_event_names_the_payouts() public {
-        IChannelHub.Payout[] memory payouts = committed(3);
-        IChannelHub.Payout[] memory part = PayoutTree.slice(payouts, 1, 2);
+        IChannelHubTypes.Payout[] memory payouts = committed(3);
+        IChannelHubTypes.Payout[] memory part = PayoutTree.slice(payouts, 1, 2);
         vm.expectEmit();
-        emit IChannelHub.PayoutsDistributed(anchor, 0, 1, part);
+        emit IChannelHubTypes.PayoutsDistributed(anchor, 0, 1, part);
         distribute(payouts, 1, 2);
     }
 
@@ -34,7 +34,7 @@ contract PayoutsTest is Fixture {
         size = bound(size, 1, 40);
         first = bound(first, 0, size - 1);
         count = bound(count, 1, size - first);
-        IChannelHub.Payout[] memory payouts = committed(size);
+        IChannelHubTypes.Payout[] memory payouts = committed(size);
         distribute(payouts, first, count);
         for (uint256 i; i < size; ++i) {
             bool inside = i >= first && i < first + count;
@@ -43,7 +43,7 @@ contract PayoutsTest is Fixture {
     }
 
     function test_ranges_that_overlap_pay_each_leaf_once(uint256 seed) public {
-        IChannelHub.Payout[] memory payouts = committed(23);
+        IChannelHubTypes.Payout[] memory payouts = committed(23);
         for (uint256 i; i < 6; ++i) {
             uint256 first = uint256(keccak256(abi.encode(seed, i))) % 23;
             uint256 count = 1 + uint256(keccak256(abi.encode(seed, i, "count"))) % (23 - first);
@@ -56,7 +56,7 @@ contract PayoutsTest is Fixture {
     }
 
     function test_a_range_crosses_words_of_the_bitmap() public {
-        IChannelHub.Payout[] memory payouts = committed(600);
+        IChannelHubTypes.Payout[] memory payouts = committed(600);
         distribute(payouts, 200, 400);
         distribute(payouts, 0, 300);
         for (uint256 i; i < 600; ++i) {
@@ -66,69 +66,75 @@ contract PayoutsTest is Fixture {
     }
 
     function test_a_claimed_leaf_is_passed_over_by_distribute() public {
-        IChannelHub.Payout[] memory payouts = committed(5);
+        IChannelHubTypes.Payout[] memory payouts = committed(5);
         hub.claim(anchor, 0, 3, payouts[3], PayoutTree.proof(payouts, 3, 1));
         distribute(payouts, 0, 5);
         vm.assertEq(hub.creditOf(payouts[3].account), payouts[3].amount, "once");
     }
 
     function test_a_leaf_is_claimed_once() public {
-        IChannelHub.Payout[] memory payouts = committed(5);
-        IChannelHub.ProofNode[] memory siblings = PayoutTree.proof(payouts, 4, 1);
+        IChannelHubTypes.Payout[] memory payouts = committed(5);
+        IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, 4, 1);
         hub.claim(anchor, 0, 4, payouts[4], siblings);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_AlreadyPaid.selector, anchor, 0, 4));
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_AlreadyPaid.selector, anchor, 0, 4)
+        );
         hub.claim(anchor, 0, 4, payouts[4], siblings);
     }
 
     function test_a_root_pays_nothing_before_it_is_final() public {
-        IChannelHub.Payout[] memory payouts = committed(5);
+        IChannelHubTypes.Payout[] memory payouts = committed(5);
         uint64 finalAt = hub.potOf(anchor, 0).finalAt;
         vm.warp(finalAt - 1);
-        IChannelHub.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 5);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_NotFinal.selector, anchor, 0, finalAt));
+        IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 5);
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_NotFinal.selector, anchor, 0, finalAt)
+        );
         hub.distribute(anchor, 0, 0, payouts, siblings);
         siblings = PayoutTree.proof(payouts, 0, 1);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_NotFinal.selector, anchor, 0, finalAt));
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_NotFinal.selector, anchor, 0, finalAt)
+        );
         hub.claim(anchor, 0, 0, payouts[0], siblings);
     }
 
     function test_an_uncommitted_pot_pays_nothing() public {
-        IChannelHub.Payout[] memory payouts = some(2);
-        IChannelHub.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 2);
+        IChannelHubTypes.Payout[] memory payouts = some(2);
+        IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 2);
         vm.expectRevert(
             abi.encodeWithSelector(
-                IChannelHub.ChannelHub_PotStatus.selector, anchor, 0, IChannelHub.PotStatus.Open
+                IChannelHubTypes.ChannelHub_PotStatus.selector, anchor, 0, IChannelHubTypes.PotStatus.Open
             )
         );
         hub.distribute(anchor, 0, 0, payouts, siblings);
     }
 
     function test_a_larger_amount_is_refused() public {
-        IChannelHub.Payout[] memory payouts = committed(5);
-        IChannelHub.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 5);
+        IChannelHubTypes.Payout[] memory payouts = committed(5);
+        IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 5);
         payouts[2].amount += 1;
         expectProofInvalid();
         hub.distribute(anchor, 0, 0, payouts, siblings);
     }
 
     function test_another_account_is_refused() public {
-        IChannelHub.Payout[] memory payouts = committed(5);
-        IChannelHub.ProofNode[] memory siblings = PayoutTree.proof(payouts, 2, 1);
+        IChannelHubTypes.Payout[] memory payouts = committed(5);
+        IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, 2, 1);
         payouts[2].account = STRANGER;
         expectProofInvalid();
         hub.claim(anchor, 0, 2, payouts[2], siblings);
     }
 
     function test_another_index_is_refused() public {
-        IChannelHub.Payout[] memory payouts = committed(8);
-        IChannelHub.ProofNode[] memory siblings = PayoutTree.proof(payouts, 2, 1);
+        IChannelHubTypes.Payout[] memory payouts = committed(8);
+        IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, 2, 1);
         expectProofInvalid();
         hub.claim(anchor, 0, 3, payouts[2], siblings);
     }
 
     function test_an_index_beyond_the_tree_is_refused() public {
-        IChannelHub.Payout[] memory payouts = committed(4);
-        IChannelHub.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 4);
+        IChannelHubTypes.Payout[] memory payouts = committed(4);
+        IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 4);
         expectProofInvalid();
         hub.distribute(anchor, 0, 4, payouts, siblings);
     }
@@ -136,26 +142,26 @@ contract PayoutsTest is Fixture {
     function test_no_payouts_are_refused() public {
         committed(4);
         expectProofInvalid();
-        hub.distribute(anchor, 0, 0, new IChannelHub.Payout[](0), new IChannelHub.ProofNode[](0));
+        hub.distribute(anchor, 0, 0, new IChannelHubTypes.Payout[](0), new IChannelHubTypes.ProofNode[](0));
     }
 
     function test_a_missing_sibling_is_refused() public {
-        IChannelHub.Payout[] memory payouts = committed(4);
+        IChannelHubTypes.Payout[] memory payouts = committed(4);
         expectProofInvalid();
-        hub.claim(anchor, 0, 0, payouts[0], new IChannelHub.ProofNode[](0));
+        hub.claim(anchor, 0, 0, payouts[0], new IChannelHubTypes.ProofNode[](0));
         expectProofInvalid();
-        hub.claim(anchor, 0, 1, payouts[1], new IChannelHub.ProofNode[](0));
+        hub.claim(anchor, 0, 1, payouts[1], new IChannelHubTypes.ProofNode[](0));
     }
 
     function test_a_sibling_too_many_is_refused() public {
-        IChannelHub.Payout[] memory payouts = committed(4);
+        IChannelHubTypes.Payout[] memory payouts = committed(4);
         expectProofInvalid();
-        hub.distribute(anchor, 0, 0, payouts, new IChannelHub.ProofNode[](1));
+        hub.distribute(anchor, 0, 0, payouts, new IChannelHubTypes.ProofNode[](1));
     }
 
     function test_sums_that_overflow_are_refused() public {
-        IChannelHub.Payout[] memory payouts = committed(4);
-        IChannelHub.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 1);
+        IChannelHubTypes.Payout[] memory payouts = committed(4);
+        IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 1);
         siblings[0].sum = type(uint128).max;
         expectProofInvalid();
         hub.claim(anchor, 0, 0, payouts[0], siblings);
@@ -165,14 +171,14 @@ contract PayoutsTest is Fixture {
         hub.claim(anchor, 0, 1, payouts[1], siblings);
         siblings = PayoutTree.proof(payouts, 0, 2);
         payouts[0].amount = type(uint128).max;
-        IChannelHub.Payout[] memory part = PayoutTree.slice(payouts, 0, 2);
+        IChannelHubTypes.Payout[] memory part = PayoutTree.slice(payouts, 0, 2);
         expectProofInvalid();
         hub.distribute(anchor, 0, 0, part, siblings);
     }
 
     function test_a_tree_whose_leaves_exceed_its_sum_pays_none_of_them() public {
         // the anchor commits the right sum over a tree of larger leaves
-        IChannelHub.Payout[] memory payouts = some(2);
+        IChannelHubTypes.Payout[] memory payouts = some(2);
         settle(10e18);
         payouts[0].amount = 9e18;
         payouts[1].amount = 9e18;
@@ -180,21 +186,21 @@ contract PayoutsTest is Fixture {
         vm.prank(anchor);
         hub.commitPeriod(0, root, 10e18, 2);
         vm.warp(hub.potOf(anchor, 0).finalAt);
-        IChannelHub.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 1);
+        IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 1);
         expectProofInvalid();
         hub.claim(anchor, 0, 0, payouts[0], siblings);
     }
 
     function test_only_a_registered_anchors_pot_pays() public {
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_UnknownNode.selector, STRANGER));
-        hub.distribute(STRANGER, 0, 0, new IChannelHub.Payout[](0), new IChannelHub.ProofNode[](0));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_UnknownNode.selector, STRANGER));
+        hub.distribute(STRANGER, 0, 0, new IChannelHubTypes.Payout[](0), new IChannelHubTypes.ProofNode[](0));
     }
 
     function test_credit_is_withdrawn_to_any_account() public {
-        IChannelHub.Payout[] memory payouts = committed(2);
+        IChannelHubTypes.Payout[] memory payouts = committed(2);
         distribute(payouts, 0, 2);
         vm.expectEmit();
-        emit IChannelHub.CreditWithdrawn(payouts[0].account, STRANGER, payouts[0].amount);
+        emit IChannelHubTypes.CreditWithdrawn(payouts[0].account, STRANGER, payouts[0].amount);
         vm.prank(payouts[0].account);
         hub.withdrawCredit(STRANGER, payouts[0].amount);
         vm.assertEq(service.balanceOf(STRANGER), payouts[0].amount, "received");
@@ -202,44 +208,44 @@ contract PayoutsTest is Fixture {
     }
 
     function test_credit_is_withdrawn_up_to_what_there_is() public {
-        IChannelHub.Payout[] memory payouts = committed(2);
+        IChannelHubTypes.Payout[] memory payouts = committed(2);
         distribute(payouts, 0, 2);
         vm.startPrank(payouts[0].account);
         vm.expectRevert(
             abi.encodeWithSelector(
-                IChannelHub.ChannelHub_AmountInvalid.selector, payouts[0].amount + 1, payouts[0].amount
+                IChannelHubTypes.ChannelHub_AmountInvalid.selector, payouts[0].amount + 1, payouts[0].amount
             )
         );
         hub.withdrawCredit(STRANGER, payouts[0].amount + 1);
         vm.expectRevert(
-            abi.encodeWithSelector(IChannelHub.ChannelHub_AmountInvalid.selector, 0, payouts[0].amount)
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_AmountInvalid.selector, 0, payouts[0].amount)
         );
         hub.withdrawCredit(STRANGER, 0);
     }
 
     function test_credit_is_not_sent_to_the_zero_account() public {
-        vm.expectRevert(IChannelHub.ChannelHub_ZeroAccount.selector);
+        vm.expectRevert(IChannelHubTypes.ChannelHub_ZeroAccount.selector);
         hub.withdrawCredit(address(0), 1);
     }
 
     function test_the_zero_accounts_credit_is_burnt() public {
-        IChannelHub.Payout[] memory payouts = some(2);
+        IChannelHubTypes.Payout[] memory payouts = some(2);
         payouts[1].account = address(0);
         commit(payouts);
         distribute(payouts, 0, 2);
         uint256 supply = service.totalSupply();
         vm.expectEmit();
-        emit IChannelHub.CreditBurnt(payouts[1].amount);
+        emit IChannelHubTypes.CreditBurnt(payouts[1].amount);
         hub.burnCredit();
         vm.assertEq(service.totalSupply(), supply - payouts[1].amount, "supply");
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_AmountInvalid.selector, 0, 0));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_AmountInvalid.selector, 0, 0));
         hub.burnCredit();
     }
 
-    function some(uint256 count) private pure returns (IChannelHub.Payout[] memory payouts) {
-        payouts = new IChannelHub.Payout[](count);
+    function some(uint256 count) private pure returns (IChannelHubTypes.Payout[] memory payouts) {
+        payouts = new IChannelHubTypes.Payout[](count);
         for (uint256 i; i < count; ++i) {
-            payouts[i] = IChannelHub.Payout(
+            payouts[i] = IChannelHubTypes.Payout(
                 address(uint160(uint256(keccak256(abi.encode(i))))), uint128(1e15 * (i + 1))
             );
         }
@@ -247,25 +253,25 @@ contract PayoutsTest is Fixture {
 
     function settle(uint128 amount) private {
         toSettle(0);
-        IChannelHub.StatementRow[] memory rows = rowsOf(statement(SESSION_SECRET, anchor, 0, amount));
+        IChannelHubTypes.StatementRow[] memory rows = rowsOf(statement(SESSION_SECRET, anchor, 0, amount));
         vm.prank(anchor);
         hub.settleChunk(0, rows);
     }
 
-    function commit(IChannelHub.Payout[] memory payouts) private {
-        IChannelHub.ProofNode memory root = PayoutTree.root(payouts);
+    function commit(IChannelHubTypes.Payout[] memory payouts) private {
+        IChannelHubTypes.ProofNode memory root = PayoutTree.root(payouts);
         settle(root.sum);
         vm.prank(anchor);
         hub.commitPeriod(0, root.hash, root.sum, uint32(payouts.length));
         vm.warp(hub.potOf(anchor, 0).finalAt);
     }
 
-    function committed(uint256 count) private returns (IChannelHub.Payout[] memory payouts) {
+    function committed(uint256 count) private returns (IChannelHubTypes.Payout[] memory payouts) {
         payouts = some(count);
         commit(payouts);
     }
 
-    function distribute(IChannelHub.Payout[] memory payouts, uint256 first, uint256 count) private {
+    function distribute(IChannelHubTypes.Payout[] memory payouts, uint256 first, uint256 count) private {
         hub.distribute(
             anchor,
             0,
@@ -276,6 +282,6 @@ contract PayoutsTest is Fixture {
     }
 
     function expectProofInvalid() private {
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_ProofInvalid.selector, anchor, 0));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_ProofInvalid.selector, anchor, 0));
     }
 }

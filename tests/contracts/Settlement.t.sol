@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.26;
 
-import {IChannelHub} from "../../contracts/interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../../contracts/interfaces/IChannelHub.sol";
 import {INodeRegistry} from "../../contracts/interfaces/INodeRegistry.sol";
 import {ISmartLayerMessages} from "../../contracts/interfaces/ISmartLayerMessages.sol";
 import {Fixture} from "./support/Fixture.sol";
@@ -24,13 +24,13 @@ contract SettlementTest is Fixture {
 
     function test_the_event_carries_the_rows_that_the_commitment_hashes() public {
         toSettle(0);
-        IChannelHub.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 30e18);
-        IChannelHub.AcceptedRow[] memory accepted = new IChannelHub.AcceptedRow[](1);
-        accepted[0] = IChannelHub.AcceptedRow(session, 30e18, row.vouchersRoot);
+        IChannelHubTypes.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 30e18);
+        IChannelHubTypes.AcceptedRow[] memory accepted = new IChannelHubTypes.AcceptedRow[](1);
+        accepted[0] = IChannelHubTypes.AcceptedRow(session, 30e18, row.vouchersRoot);
         bytes32 commitment = keccak256(abi.encode(accepted));
 
         vm.expectEmit();
-        emit IChannelHub.StatementsAccepted(anchor, 0, 0, commitment, accepted);
+        emit IChannelHubTypes.StatementsAccepted(anchor, 0, 0, commitment, accepted);
         settle(row);
 
         vm.assertEq(hub.chunkOf(anchor, 0, 0), commitment, "commitment");
@@ -39,28 +39,28 @@ contract SettlementTest is Fixture {
     function test_a_statement_settles_its_period_once() public {
         toSettle(0);
         settle(statement(SESSION_SECRET, anchor, 0, 30e18));
-        expectSkip(session, IChannelHub.SkipReason.AlreadySettled);
+        expectSkip(session, IChannelHubTypes.SkipReason.AlreadySettled);
         settle(statement(SESSION_SECRET, anchor, 0, 40e18));
         vm.assertEq(hub.channelOf(session).balance, 70e18, "balance");
     }
 
     function test_a_row_of_no_amount_is_skipped() public {
         toSettle(0);
-        expectSkip(session, IChannelHub.SkipReason.ZeroAmount);
+        expectSkip(session, IChannelHubTypes.SkipReason.ZeroAmount);
         settle(statement(SESSION_SECRET, anchor, 0, 0));
     }
 
     function test_a_row_with_a_broken_signature_is_skipped() public {
         toSettle(0);
-        IChannelHub.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
+        IChannelHubTypes.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
         row.r = bytes32(0);
-        expectSkip(address(0), IChannelHub.SkipReason.SignatureInvalid);
+        expectSkip(address(0), IChannelHubTypes.SkipReason.SignatureInvalid);
         settle(row);
     }
 
     function test_a_high_value_of_s_is_skipped_though_it_recovers_a_key() public {
         toSettle(0);
-        IChannelHub.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
+        IChannelHubTypes.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
         // the smallest high value still fits the compact form, and with any point's x makes somebody
         row.r = bytes32(0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798);
         row.vs = bytes32(0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A1);
@@ -68,12 +68,12 @@ contract SettlementTest is Fixture {
             address(hub), ISmartLayerMessages.Statement(anchor, 0, row.amount, row.vouchersRoot)
         );
         vm.assertTrue(ecrecover(digest, 27, row.r, row.vs) != address(0), "somebody");
-        expectSkip(address(0), IChannelHub.SkipReason.SignatureInvalid);
+        expectSkip(address(0), IChannelHubTypes.SkipReason.SignatureInvalid);
         settle(row);
     }
 
     function test_an_amount_wider_than_128_bits_is_skipped() public {
-        IChannelHub.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
+        IChannelHubTypes.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
         bytes memory call = abi.encodeCall(hub.settleChunk, (0, rowsOf(row)));
         call[4 + 3 * 32] = 0x01; // the first byte of the first row
         toSettle(0);
@@ -85,14 +85,14 @@ contract SettlementTest is Fixture {
 
     function test_a_statement_signed_by_a_stranger_is_skipped() public {
         toSettle(0);
-        expectSkip(vm.addr(0xDEAD), IChannelHub.SkipReason.UnknownChannel);
+        expectSkip(vm.addr(0xDEAD), IChannelHubTypes.SkipReason.UnknownChannel);
         settle(statement(0xDEAD, anchor, 0, 1e18));
     }
 
     function test_a_channel_of_another_anchor_is_skipped() public {
         address signer = openChannel(0xC2, otherAnchor, 1e18);
         toSettle(0);
-        expectSkip(signer, IChannelHub.SkipReason.WrongAnchor);
+        expectSkip(signer, IChannelHubTypes.SkipReason.WrongAnchor);
         settle(statement(0xC2, anchor, 0, 1e18));
     }
 
@@ -110,7 +110,7 @@ contract SettlementTest is Fixture {
 
     function test_a_statement_on_another_chain_debits_nobody() public {
         toSettle(0);
-        IChannelHub.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
+        IChannelHubTypes.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
         vm.chainId(99);
         settle(row);
         vm.assertEq(hub.channelOf(session).balance, 100e18, "balance");
@@ -118,13 +118,13 @@ contract SettlementTest is Fixture {
 
     function test_a_statement_above_the_balance_is_skipped() public {
         toSettle(0);
-        expectSkip(session, IChannelHub.SkipReason.InsufficientBalance);
+        expectSkip(session, IChannelHubTypes.SkipReason.InsufficientBalance);
         settle(statement(SESSION_SECRET, anchor, 0, 100e18 + 1));
     }
 
     function test_a_bad_row_does_not_block_the_others() public {
         openChannel(0xC2, anchor, 5e18);
-        IChannelHub.StatementRow[] memory rows = new IChannelHub.StatementRow[](4);
+        IChannelHubTypes.StatementRow[] memory rows = new IChannelHubTypes.StatementRow[](4);
         rows[0] = statement(0xDEAD, anchor, 0, 1e18);
         rows[1] = statement(SESSION_SECRET, anchor, 0, 30e18);
         rows[2] = statement(0xC2, anchor, 0, 6e18);
@@ -144,7 +144,7 @@ contract SettlementTest is Fixture {
 
     function test_chunks_and_order_do_not_change_the_result(uint256 seed) public {
         uint256 count = 6;
-        IChannelHub.StatementRow[] memory rows = new IChannelHub.StatementRow[](count);
+        IChannelHubTypes.StatementRow[] memory rows = new IChannelHubTypes.StatementRow[](count);
         for (uint256 i; i < count; ++i) {
             openChannel(0xD0 + i, anchor, 10e18);
             // every third row asks for more than there is
@@ -179,10 +179,10 @@ contract SettlementTest is Fixture {
     function test_nothing_settles_before_the_grace_ends() public {
         uint64 from = parameters.windowsOf(0).settleFrom;
         uint64 until = parameters.windowsOf(0).settleUntil;
-        IChannelHub.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
+        IChannelHubTypes.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
         vm.warp(from - 1);
         vm.expectRevert(
-            abi.encodeWithSelector(IChannelHub.ChannelHub_OutsideWindow.selector, from - 1, from, until)
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_OutsideWindow.selector, from - 1, from, until)
         );
         settle(row);
     }
@@ -190,31 +190,34 @@ contract SettlementTest is Fixture {
     function test_nothing_settles_after_the_deadline() public {
         uint64 from = parameters.windowsOf(0).settleFrom;
         uint64 until = parameters.windowsOf(0).settleUntil;
-        IChannelHub.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
+        IChannelHubTypes.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 1e18);
         vm.warp(until);
         vm.expectRevert(
-            abi.encodeWithSelector(IChannelHub.ChannelHub_OutsideWindow.selector, until, from, until)
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_OutsideWindow.selector, until, from, until)
         );
         settle(row);
     }
 
     function test_only_a_registered_node_settles() public {
-        IChannelHub.StatementRow memory row = statement(SESSION_SECRET, STRANGER, 0, 1e18);
+        IChannelHubTypes.StatementRow memory row = statement(SESSION_SECRET, STRANGER, 0, 1e18);
         toSettle(0);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_UnknownNode.selector, STRANGER));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_UnknownNode.selector, STRANGER));
         vm.prank(STRANGER);
         hub.settleChunk(0, rowsOf(row));
     }
 
     function test_a_committed_pot_takes_no_statement() public {
         address signer = openChannel(0xC2, anchor, 1e18);
-        IChannelHub.StatementRow memory row = statement(0xC2, anchor, 0, 1e18);
+        IChannelHubTypes.StatementRow memory row = statement(0xC2, anchor, 0, 1e18);
         toSettle(0);
         settle(statement(SESSION_SECRET, anchor, 0, 30e18));
         commit(30e18);
         vm.expectRevert(
             abi.encodeWithSelector(
-                IChannelHub.ChannelHub_PotStatus.selector, anchor, 0, IChannelHub.PotStatus.Committed
+                IChannelHubTypes.ChannelHub_PotStatus.selector,
+                anchor,
+                0,
+                IChannelHubTypes.PotStatus.Committed
             )
         );
         settle(row);
@@ -226,8 +229,8 @@ contract SettlementTest is Fixture {
         settle(statement(SESSION_SECRET, anchor, 0, 30e18 + 1));
         commit(30e18 + 1);
 
-        IChannelHub.Pot memory pot = hub.potOf(anchor, 0);
-        vm.assertEq(uint256(pot.status), uint256(IChannelHub.PotStatus.Committed), "status");
+        IChannelHubTypes.Pot memory pot = hub.potOf(anchor, 0);
+        vm.assertEq(uint256(pot.status), uint256(IChannelHubTypes.PotStatus.Committed), "status");
         vm.assertEq(pot.finalAt, block.timestamp + 72 hours, "final");
         vm.assertEq(pot.bond, 3e18 + 1, "a tenth, rounded up");
         vm.assertEq(registry.nodeOf(anchor).locked, pot.bond, "locked");
@@ -236,22 +239,26 @@ contract SettlementTest is Fixture {
     function test_commit_requires_the_pots_sum() public {
         toSettle(0);
         settle(statement(SESSION_SECRET, anchor, 0, 30e18));
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_SumMismatch.selector, 29e18, 30e18));
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_SumMismatch.selector, 29e18, 30e18)
+        );
         commit(29e18);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_SumMismatch.selector, 31e18, 30e18));
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_SumMismatch.selector, 31e18, 30e18)
+        );
         commit(31e18);
     }
 
     function test_commit_requires_a_pot_that_is_not_empty() public {
         toSettle(0);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_SumMismatch.selector, 0, 0));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_SumMismatch.selector, 0, 0));
         commit(0);
     }
 
     function test_commit_requires_payouts() public {
         toSettle(0);
         settle(statement(SESSION_SECRET, anchor, 0, 30e18));
-        vm.expectRevert(IChannelHub.ChannelHub_NoPayouts.selector);
+        vm.expectRevert(IChannelHubTypes.ChannelHub_NoPayouts.selector);
         vm.prank(anchor);
         hub.commitPeriod(0, bytes32("root"), 30e18, 0);
     }
@@ -262,7 +269,10 @@ contract SettlementTest is Fixture {
         commit(30e18);
         vm.expectRevert(
             abi.encodeWithSelector(
-                IChannelHub.ChannelHub_PotStatus.selector, anchor, 0, IChannelHub.PotStatus.Committed
+                IChannelHubTypes.ChannelHub_PotStatus.selector,
+                anchor,
+                0,
+                IChannelHubTypes.PotStatus.Committed
             )
         );
         commit(30e18);
@@ -272,13 +282,13 @@ contract SettlementTest is Fixture {
         toSettle(0);
         settle(statement(SESSION_SECRET, anchor, 0, 30e18));
         toDirect(0);
-        vm.expectPartialRevert(IChannelHub.ChannelHub_OutsideWindow.selector);
+        vm.expectPartialRevert(IChannelHubTypes.ChannelHub_OutsideWindow.selector);
         commit(30e18);
     }
 
     function test_commit_requires_a_registered_node() public {
         toSettle(0);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_UnknownNode.selector, STRANGER));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_UnknownNode.selector, STRANGER));
         vm.prank(STRANGER);
         hub.commitPeriod(0, bytes32("root"), 1, 1);
     }
@@ -286,7 +296,7 @@ contract SettlementTest is Fixture {
     function test_commit_requires_stake_for_the_bond() public {
         // a tenth of 200,000 is more than the anchor's 10,000
         address signer = openChannel(0xC2, anchor, 200_000e18);
-        IChannelHub.StatementRow memory row = statement(0xC2, anchor, 0, 200_000e18);
+        IChannelHubTypes.StatementRow memory row = statement(0xC2, anchor, 0, 200_000e18);
         toSettle(0);
         settle(row);
         vm.assertTrue(hub.isSettled(signer, 0), "settled");
@@ -303,19 +313,21 @@ contract SettlementTest is Fixture {
         settle(statement(SESSION_SECRET, anchor, 0, 30e18));
         commit(30e18);
         uint64 finalAt = hub.potOf(anchor, 0).finalAt;
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_NotFinal.selector, anchor, 0, finalAt));
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_NotFinal.selector, anchor, 0, finalAt)
+        );
         hub.releaseBond(anchor, 0);
         vm.warp(finalAt);
         hub.releaseBond(anchor, 0);
         vm.assertEq(registry.nodeOf(anchor).locked, 0, "free");
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_AmountInvalid.selector, 0, 0));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_AmountInvalid.selector, 0, 0));
         hub.releaseBond(anchor, 0);
     }
 
     function test_a_bond_is_not_released_from_an_open_pot() public {
         vm.expectRevert(
             abi.encodeWithSelector(
-                IChannelHub.ChannelHub_PotStatus.selector, anchor, 0, IChannelHub.PotStatus.Open
+                IChannelHubTypes.ChannelHub_PotStatus.selector, anchor, 0, IChannelHubTypes.PotStatus.Open
             )
         );
         hub.releaseBond(anchor, 0);
@@ -323,12 +335,12 @@ contract SettlementTest is Fixture {
 
     function test_what_was_never_committed_is_restored_exactly_once() public {
         toSettle(0);
-        IChannelHub.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 30e18);
+        IChannelHubTypes.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 30e18);
         settle(row);
-        IChannelHub.AcceptedRow[] memory rows = new IChannelHub.AcceptedRow[](1);
-        rows[0] = IChannelHub.AcceptedRow(session, 30e18, row.vouchersRoot);
+        IChannelHubTypes.AcceptedRow[] memory rows = new IChannelHubTypes.AcceptedRow[](1);
+        rows[0] = IChannelHubTypes.AcceptedRow(session, 30e18, row.vouchersRoot);
 
-        vm.expectPartialRevert(IChannelHub.ChannelHub_OutsideWindow.selector);
+        vm.expectPartialRevert(IChannelHubTypes.ChannelHub_OutsideWindow.selector);
         hub.restoreChunk(anchor, 0, 0, rows);
 
         toDirect(0);
@@ -337,42 +349,49 @@ contract SettlementTest is Fixture {
         vm.assertEq(hub.potOf(anchor, 0).sum, 0, "pot");
         vm.assertFalse(hub.isSettled(session, 0), "no longer settled");
 
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_ChunkMismatch.selector, anchor, 0, 0));
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_ChunkMismatch.selector, anchor, 0, 0)
+        );
         hub.restoreChunk(anchor, 0, 0, rows);
     }
 
     function test_only_the_accepted_rows_are_restored() public {
         toSettle(0);
-        IChannelHub.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 30e18);
+        IChannelHubTypes.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 30e18);
         settle(row);
-        IChannelHub.AcceptedRow[] memory rows = new IChannelHub.AcceptedRow[](1);
-        rows[0] = IChannelHub.AcceptedRow(session, 31e18, row.vouchersRoot);
+        IChannelHubTypes.AcceptedRow[] memory rows = new IChannelHubTypes.AcceptedRow[](1);
+        rows[0] = IChannelHubTypes.AcceptedRow(session, 31e18, row.vouchersRoot);
         toDirect(0);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHub.ChannelHub_ChunkMismatch.selector, anchor, 0, 0));
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_ChunkMismatch.selector, anchor, 0, 0)
+        );
         hub.restoreChunk(anchor, 0, 0, rows);
     }
 
     function test_a_committed_pot_is_not_restored() public {
         toSettle(0);
-        IChannelHub.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 30e18);
+        IChannelHubTypes.StatementRow memory row = statement(SESSION_SECRET, anchor, 0, 30e18);
         settle(row);
         commit(30e18);
-        IChannelHub.AcceptedRow[] memory rows = new IChannelHub.AcceptedRow[](1);
-        rows[0] = IChannelHub.AcceptedRow(session, 30e18, row.vouchersRoot);
+        IChannelHubTypes.AcceptedRow[] memory rows = new IChannelHubTypes.AcceptedRow[](1);
+        rows[0] = IChannelHubTypes.AcceptedRow(session, 30e18, row.vouchersRoot);
         toDirect(0);
         vm.expectRevert(
             abi.encodeWithSelector(
-                IChannelHub.ChannelHub_PotStatus.selector, anchor, 0, IChannelHub.PotStatus.Committed
+                IChannelHubTypes.ChannelHub_PotStatus.selector,
+                anchor,
+                0,
+                IChannelHubTypes.PotStatus.Committed
             )
         );
         hub.restoreChunk(anchor, 0, 0, rows);
     }
 
-    function settle(IChannelHub.StatementRow memory row) private {
+    function settle(IChannelHubTypes.StatementRow memory row) private {
         settleIn(0, row);
     }
 
-    function settleIn(uint32 period, IChannelHub.StatementRow memory row) private {
+    function settleIn(uint32 period, IChannelHubTypes.StatementRow memory row) private {
         vm.prank(anchor);
         hub.settleChunk(period, rowsOf(row));
     }
@@ -382,8 +401,8 @@ contract SettlementTest is Fixture {
         hub.commitPeriod(0, bytes32("root"), sum, 1);
     }
 
-    function expectSkip(address signer, IChannelHub.SkipReason reason) private {
+    function expectSkip(address signer, IChannelHubTypes.SkipReason reason) private {
         vm.expectEmit();
-        emit IChannelHub.RowSkipped(anchor, 0, 0, signer, reason);
+        emit IChannelHubTypes.RowSkipped(anchor, 0, 0, signer, reason);
     }
 }

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from node.protocol.messages import ElectionVote, JournalEntry
 from settlement.protocol import messages
 from settlement.protocol.signing import SigningKey, recover_digest
 from settlement.protocol.typed_data import (
@@ -33,7 +34,7 @@ MESSAGES = [
     found
     for found in vars(messages).values()
     if isinstance(found, type) and issubclass(found, TypedMessage) and found is not TypedMessage
-]
+] + [ElectionVote, JournalEntry]
 EACH = pytest.mark.parametrize("message_type", MESSAGES, ids=type_name)
 
 

@@ -24,6 +24,7 @@ EMITTERS = (
     "ChannelHub",
     "EmergencyBrake",
     "RewardPool",
+    "DisputeManager",
 )
 FOREIGN = {"OwnershipTransferred", "OwnershipTransferStarted", "EIP712DomainChanged"}
 PLACE = {field.name for field in fields(ChainEvent)}
@@ -41,6 +42,11 @@ STRUCTS = [
     (chain_records.DirectClaimRow, "ChannelHub", "claimDirect", "inputs"),
     (chain_records.Payout, "ChannelHub", "claim", "inputs"),
     (chain_records.ProofNode, "ChannelHub", "claim", "inputs"),
+    (chain_records.OwedLane, "ChannelHub", "challenge", "inputs"),
+    (chain_records.PayoutProof, "ChannelHub", "challenge", "inputs"),
+    (chain_records.Authorization, "ChannelHub", "openWithAuthorization", "inputs"),
+    (chain_records.Lease, "DisputeManager", "punishOverLeasing", "inputs"),
+    (chain_records.Penalties, "DisputeManager", "penalties", "outputs"),
 ]
 
 
@@ -64,7 +70,13 @@ def solidity_type(annotation: Any) -> str:
         hints = get_type_hints(annotation, include_extras=True)
         inner = [solidity_type(hints[field.name]) for field in fields(annotation)]
         return f"({','.join(inner)})"
-    return {Address: "address", Hash: "bytes32", str: "string"}[annotation]
+    return {
+        Address: "address",
+        Hash: "bytes32",
+        str: "string",
+        bytes: "bytes",
+        bool: "bool",
+    }[annotation]
 
 
 def mirrored(record: Any) -> list[tuple[str, str]]:
@@ -102,6 +114,7 @@ def test_a_record_has_the_members_of_its_struct(
     [
         (chain_records.PotStatus, "IChannelHub", "PotStatus"),
         (chain_records.SkipReason, "IChannelHub", "SkipReason"),
+        (chain_records.Offence, "IDisputeManager", "Offence"),
         (chain_records.RentState, "IRentVault", "State"),
     ],
 )

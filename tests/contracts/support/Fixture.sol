@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.26;
 
+import {DisputeManager} from "../../../contracts/disputes/DisputeManager.sol";
 import {SmartTicket} from "../../../contracts/examples/SmartTicket.sol";
 import {EmergencyBrake} from "../../../contracts/governance/EmergencyBrake.sol";
 import {Parameters} from "../../../contracts/governance/Parameters.sol";
 import {VotingPower} from "../../../contracts/governance/VotingPower.sol";
 import {ChannelHub} from "../../../contracts/hub/ChannelHub.sol";
-import {IChannelHub} from "../../../contracts/interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../../../contracts/interfaces/IChannelHub.sol";
 import {IParameters} from "../../../contracts/interfaces/IParameters.sol";
 import {ISmartLayerMessages} from "../../../contracts/interfaces/ISmartLayerMessages.sol";
 import {MessageHashesLens} from "../../../contracts/libraries/MessageHashesLens.sol";
@@ -50,6 +51,7 @@ abstract contract Fixture is Test {
     NodeRegistry internal registry;
     IssuerRegistry internal issuers;
     RentVault internal vault;
+    DisputeManager internal disputes;
     ChannelHub internal hub;
     MessageHashesLens internal lens;
     SmartTicket internal ticket;
@@ -92,7 +94,8 @@ abstract contract Fixture is Test {
         registry = new NodeRegistry(OWNER, stake, parameters, brake, votes, rewards);
         issuers = new IssuerRegistry(parameters);
         vault = new RentVault(service, parameters, issuers);
-        hub = new ChannelHub(service, parameters, registry, issuers);
+        disputes = new DisputeManager(OWNER, registry);
+        hub = new ChannelHub(service, parameters, registry, issuers, disputes, vault);
         lens = new MessageHashesLens();
         vm.startPrank(OWNER);
         registry.setHub(address(hub));
@@ -117,6 +120,45 @@ abstract contract Fixture is Test {
         vm.prank(AIRLINE);
         ticketClass =
             issuers.registerClass(address(ticket), ISSUER_PAYOUT, 1_000, "ipfs://ticket", bytes32("script"));
+    }
+
+    /// @dev From here on verdicts are executed.
+    function nameDisputes() internal {
+        vm.prank(OWNER);
+        registry.setDisputes(address(disputes));
+    }
+
+    /// @dev What an anchor owes a node in a lane, by its own signature.
+    function owedLane(
+        uint256 anchorSecret,
+        address signer,
+        uint32 period,
+        address node_,
+        bytes32 tokenClass,
+        uint128 acknowledged,
+        uint128 leaseCap
+    ) internal view returns (IChannelHubTypes.OwedLane memory lane) {
+        (lane.signer, lane.tokenClass, lane.acknowledged, lane.leaseCap) =
+        (signer, tokenClass, acknowledged, leaseCap);
+        bytes32 digest = lens.hashAcknowledgement(
+            address(hub),
+            ISmartLayerMessages.Acknowledgement(signer, period, node_, tokenClass, acknowledged, leaseCap)
+        );
+        (lane.r, lane.vs) = vm.signCompact(anchorSecret, digest);
+    }
+
+    function lanesOf(IChannelHubTypes.OwedLane memory lane)
+        internal
+        pure
+        returns (IChannelHubTypes.OwedLane[] memory lanes)
+    {
+        lanes = new IChannelHubTypes.OwedLane[](1);
+        lanes[0] = lane;
+    }
+
+    function signature(uint256 secret, bytes32 digest) internal pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(secret, digest);
+        return abi.encodePacked(r, s, v);
     }
 
     function fund(address account) internal {
@@ -158,7 +200,7 @@ abstract contract Fixture is Test {
     function statement(uint256 secret, address anchor_, uint32 period, uint128 amount)
         internal
         view
-        returns (IChannelHub.StatementRow memory)
+        returns (IChannelHubTypes.StatementRow memory)
     {
         return statement(secret, anchor_, period, amount, keccak256(abi.encode(secret, period)));
     }
@@ -166,21 +208,21 @@ abstract contract Fixture is Test {
     function statement(uint256 secret, address anchor_, uint32 period, uint128 amount, bytes32 root)
         internal
         view
-        returns (IChannelHub.StatementRow memory)
+        returns (IChannelHubTypes.StatementRow memory)
     {
         bytes32 digest = lens.hashStatement(
             address(hub), ISmartLayerMessages.Statement(anchor_, period, amount, root)
         );
         (bytes32 r, bytes32 vs) = vm.signCompact(secret, digest);
-        return IChannelHub.StatementRow(amount, root, r, vs);
+        return IChannelHubTypes.StatementRow(amount, root, r, vs);
     }
 
-    function rowsOf(IChannelHub.StatementRow memory row)
+    function rowsOf(IChannelHubTypes.StatementRow memory row)
         internal
         pure
-        returns (IChannelHub.StatementRow[] memory rows)
+        returns (IChannelHubTypes.StatementRow[] memory rows)
     {
-        rows = new IChannelHub.StatementRow[](1);
+        rows = new IChannelHubTypes.StatementRow[](1);
         rows[0] = row;
     }
 
@@ -192,7 +234,7 @@ abstract contract Fixture is Test {
         bytes32 tokenClass,
         uint128 cumulative,
         uint128 leaseCap
-    ) internal view returns (IChannelHub.DirectClaimRow memory row) {
+    ) internal view returns (IChannelHubTypes.DirectClaimRow memory row) {
         row.signer = vm.addr(payerSecret);
         (row.tokenClass, row.cumulative, row.acknowledged, row.leaseCap) =
         (tokenClass, cumulative, leaseCap / 2, leaseCap);
@@ -207,12 +249,12 @@ abstract contract Fixture is Test {
         (row.acknowledgementR, row.acknowledgementVs) = vm.signCompact(anchorSecret, digest);
     }
 
-    function claimsOf(IChannelHub.DirectClaimRow memory row)
+    function claimsOf(IChannelHubTypes.DirectClaimRow memory row)
         internal
         pure
-        returns (IChannelHub.DirectClaimRow[] memory rows)
+        returns (IChannelHubTypes.DirectClaimRow[] memory rows)
     {
-        rows = new IChannelHub.DirectClaimRow[](1);
+        rows = new IChannelHubTypes.DirectClaimRow[](1);
         rows[0] = row;
     }
 

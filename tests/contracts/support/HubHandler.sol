@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.26;
 
-import {IChannelHub} from "../../../contracts/interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../../../contracts/interfaces/IChannelHub.sol";
 import {INodeRegistry} from "../../../contracts/interfaces/INodeRegistry.sol";
 import {IParameters} from "../../../contracts/interfaces/IParameters.sol";
+import {ISmartLayerMessages} from "../../../contracts/interfaces/ISmartLayerMessages.sol";
 import {Fixture} from "./Fixture.sol";
 import {PayoutTree} from "./PayoutTree.sol";
 import {Vm} from "./Vm.sol";
@@ -36,7 +37,8 @@ contract HubHandler is Fixture {
     address[] private _accounts;
     Chunk[] private _chunks;
     Commit[] private _commits;
-    mapping(uint256 anchorIndex => mapping(uint32 period => IChannelHub.Payout[] payouts)) private _payouts;
+    mapping(uint256 anchorIndex => mapping(uint32 period => IChannelHubTypes.Payout[] payouts)) private
+        _payouts;
     mapping(address signer => mapping(uint32 period => uint128 largest)) private _statementSigned;
     mapping(address signer => mapping(uint32 period => mapping(bytes32 lane => uint128 largest))) private
         _voucherSigned;
@@ -47,6 +49,7 @@ contract HubHandler is Fixture {
     uint256 public withdrawnByPayers;
     uint256 public withdrawnByPayees;
     uint256 public burnt;
+    uint256 public slashed;
     mapping(address signer => uint256 amount) public depositedBy;
     mapping(address signer => uint256 amount) public withdrawnBy;
     mapping(address signer => mapping(uint32 period => bool yes)) public settledIn;
@@ -56,6 +59,7 @@ contract HubHandler is Fixture {
 
     constructor() {
         deploy();
+        nameDisputes();
         populate();
         _payees = [node, otherAnchor];
         for (uint256 i; i < CHANNELS; ++i) {
@@ -116,7 +120,7 @@ contract HubHandler is Fixture {
 
     function withdraw(uint256 seed) external passing(seed) {
         address signer = _pick(seed);
-        IChannelHub.Channel memory channel = hub.channelOf(signer);
+        IChannelHubTypes.Channel memory channel = hub.channelOf(signer);
         if (channel.withdrawalAmount == 0 || block.timestamp < channel.withdrawableAt || channel.balance == 0)
         {
             return;
@@ -141,9 +145,9 @@ contract HubHandler is Fixture {
         }
         (uint256 anchorIndex, address anchor_) = _anchor(seed);
         uint32 period = _lastPeriod();
-        IChannelHub.Pot memory pot = hub.potOf(anchor_, period);
-        if (!_settling(period) || pot.status != IChannelHub.PotStatus.Open || pot.sum == 0) return;
-        IChannelHub.Payout[] memory payouts = _partition(seed, pot.sum);
+        IChannelHubTypes.Pot memory pot = hub.potOf(anchor_, period);
+        if (!_settling(period) || pot.status != IChannelHubTypes.PotStatus.Open || pot.sum == 0) return;
+        IChannelHubTypes.Payout[] memory payouts = _partition(seed, pot.sum);
         for (uint256 i; i < payouts.length; ++i) {
             _payouts[anchorIndex][period].push(payouts[i]);
         }
@@ -156,13 +160,14 @@ contract HubHandler is Fixture {
 
     function distribute(uint256 seed) external passing(seed) {
         (uint256 anchorIndex, address anchor_, uint32 period) = _committed(seed);
-        IChannelHub.Payout[] memory payouts = _payouts[anchorIndex][period];
+        IChannelHubTypes.Payout[] memory payouts = _payouts[anchorIndex][period];
         if (payouts.length == 0) return;
         uint256 first = (seed >> 16) % payouts.length;
         uint256 count = 1 + (seed >> 32) % (payouts.length - first);
-        IChannelHub.Payout[] memory part = PayoutTree.slice(payouts, first, count);
-        IChannelHub.ProofNode[] memory siblings = PayoutTree.proof(payouts, first, count);
-        bool isFinal = block.timestamp >= hub.potOf(anchor_, period).finalAt;
+        IChannelHubTypes.Payout[] memory part = PayoutTree.slice(payouts, first, count);
+        IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, first, count);
+        IChannelHubTypes.Pot memory pot = hub.potOf(anchor_, period);
+        bool isFinal = pot.status == IChannelHubTypes.PotStatus.Committed && block.timestamp >= pot.finalAt;
         try hub.distribute(anchor_, period, uint32(first), part, siblings) {
             vm.assertTrue(isFinal, "a root that is not final never pays");
             ++done["distribute"];
@@ -173,11 +178,13 @@ contract HubHandler is Fixture {
 
     function claim(uint256 seed) external passing(seed) {
         (uint256 anchorIndex, address anchor_, uint32 period) = _committed(seed);
-        IChannelHub.Payout[] memory payouts = _payouts[anchorIndex][period];
-        if (payouts.length == 0 || block.timestamp < hub.potOf(anchor_, period).finalAt) return;
+        IChannelHubTypes.Payout[] memory payouts = _payouts[anchorIndex][period];
+        IChannelHubTypes.Pot memory pot = hub.potOf(anchor_, period);
+        if (payouts.length == 0 || block.timestamp < pot.finalAt) return;
+        if (pot.status != IChannelHubTypes.PotStatus.Committed) return;
         uint256 index = (seed >> 16) % payouts.length;
         bool paid = hub.isPaid(anchor_, period, uint32(index));
-        IChannelHub.ProofNode[] memory siblings = PayoutTree.proof(payouts, index, 1);
+        IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, index, 1);
         try hub.claim(anchor_, period, uint32(index), payouts[index], siblings) {
             vm.assertFalse(paid, "a leaf pays at most once");
             ++done["claim"];
@@ -191,7 +198,8 @@ contract HubHandler is Fixture {
         IParameters.Windows memory windows = parameters.windowsOf(period);
         if (block.timestamp < windows.settleUntil || block.timestamp >= windows.directUntil) return;
         address payee = _payees[(seed >> 16) % 2];
-        IChannelHub.DirectClaimRow memory row = _lane(seed, payee, period, uint128(bound(amount, 1, 15e18)));
+        IChannelHubTypes.DirectClaimRow memory row =
+            _lane(seed, payee, period, uint128(bound(amount, 1, 15e18)));
         uint128 before = hub.directClaimed(row.signer, period, payee, row.tokenClass);
         hub.claimDirect(payee, period, claimsOf(row));
         uint128 afterwards = hub.directClaimed(row.signer, period, payee, row.tokenClass);
@@ -207,10 +215,12 @@ contract HubHandler is Fixture {
         if (_chunks.length == 0) return;
         Chunk storage chunk = _chunks[seed % _chunks.length];
         address anchor_ = vm.addr(_anchorSecrets[chunk.anchorIndex]);
-        IChannelHub.AcceptedRow[] memory rows = abi.decode(chunk.rows, (IChannelHub.AcceptedRow[]));
+        IChannelHubTypes.AcceptedRow[] memory rows = abi.decode(chunk.rows, (IChannelHubTypes.AcceptedRow[]));
+        IChannelHubTypes.PotStatus status = hub.potOf(anchor_, chunk.period).status;
         bool allowed = !chunk.restored
-            && hub.potOf(anchor_, chunk.period).status == IChannelHub.PotStatus.Open
-            && block.timestamp >= parameters.windowsOf(chunk.period).settleUntil;
+            && (status == IChannelHubTypes.PotStatus.Void
+                || status == IChannelHubTypes.PotStatus.Open
+                && block.timestamp >= parameters.windowsOf(chunk.period).settleUntil);
         uint256 before = hub.channelOf(rows[0].signer).balance;
         try hub.restoreChunk(anchor_, chunk.period, chunk.number, rows) {
             vm.assertTrue(allowed, "restored once, and only what was not committed in time");
@@ -226,10 +236,85 @@ contract HubHandler is Fixture {
         }
     }
 
+    /// @dev The handler's trees are not in order, so any of them can be disproved until it is final.
+    function challengeOrder(uint256 seed) external passing(seed) {
+        if (_commits.length == 0) return;
+        Commit storage found = _commits[_commits.length - 1];
+        address anchor_ = vm.addr(_anchorSecrets[found.anchorIndex]);
+        IChannelHubTypes.Payout[] memory payouts = _payouts[found.anchorIndex][found.period];
+        uint256 first = (seed >> 16) % (LEAVES - 1);
+        IChannelHubTypes.PayoutProof memory proof = IChannelHubTypes.PayoutProof(
+            uint32(first), PayoutTree.slice(payouts, first, 2), PayoutTree.proof(payouts, first, 2)
+        );
+        IChannelHubTypes.Pot memory pot = hub.potOf(anchor_, found.period);
+        bool allowed = pot.status == IChannelHubTypes.PotStatus.Committed && block.timestamp < pot.finalAt
+            && payouts[first].account >= payouts[first + 1].account;
+        try hub.challengeOrder(anchor_, found.period, proof) {
+            vm.assertTrue(allowed, "only what is out of order, and not final");
+            ++done["challengeOrder"];
+        } catch {
+            vm.assertFalse(allowed, "what is out of order is void");
+        }
+    }
+
+    function forfeitBond(uint256 seed) external passing(seed) {
+        if (_commits.length == 0) return;
+        Commit storage found = _commits[_commits.length - 1];
+        address anchor_ = vm.addr(_anchorSecrets[found.anchorIndex]);
+        IChannelHubTypes.Pot memory pot = hub.potOf(anchor_, found.period);
+        if (pot.status != IChannelHubTypes.PotStatus.Void || pot.bond == 0) return;
+        uint128 before = registry.slashable(anchor_);
+        hub.forfeitBond(anchor_, found.period, address(this), address(0));
+        uint128 left = registry.slashable(anchor_);
+        vm.assertLe(before - left, pot.bond, "no more than the bond");
+        slashed += before - left;
+        ++done["forfeitBond"];
+    }
+
+    function close(uint256 seed, uint128 kept) external passing(seed) {
+        address signer = _pick(seed);
+        uint256 secret = secretOf((seed >> 8) % CHANNELS);
+        uint96 balance = hub.channelOf(signer).balance;
+        if (balance == 0 || seed % 3 != 0) return;
+        uint32 period = parameters.currentPeriod();
+        ISmartLayerMessages.Close memory agreement = ISmartLayerMessages.Close(
+            signer, period, uint128(bound(kept, balance / 2, balance - 1)), type(uint64).max
+        );
+        uint256 anchorSecret = hub.anchorAt(signer, period) == anchor ? ANCHOR_SECRET : OTHER_ANCHOR_SECRET;
+        bytes32 digest = lens.hashClose(address(hub), agreement);
+        // as with a change of anchor, only the contract knows when an earlier one is done
+        try hub.close(agreement, signature(secret, digest), signature(anchorSecret, digest)) {
+            uint96 refund = balance - hub.channelOf(signer).balance;
+            vm.assertEq(balance - refund, agreement.finalAmount, "what is owed stays");
+            withdrawnByPayers += refund;
+            withdrawnBy[signer] += refund;
+            ++done["close"];
+        } catch {}
+    }
+
+    function post(uint256 seed, uint128 amount) external passing(seed) {
+        uint32 period = _lastPeriod();
+        IParameters.Windows memory windows = parameters.windowsOf(period);
+        if (block.timestamp >= windows.settleFrom) return;
+        address payee = _payees[(seed >> 16) % 2];
+        IChannelHubTypes.DirectClaimRow memory row =
+            _lane(seed, payee, period, uint128(bound(amount, 1, 15e18)));
+        uint128 before = hub.postedAmount(row.signer, period, payee, row.tokenClass);
+        try hub.postVoucher(payee, period, row) {
+            ++done["post"];
+        } catch {}
+        uint128 afterwards = hub.postedAmount(row.signer, period, payee, row.tokenClass);
+        vm.assertGe(afterwards, before, "posted amounts never decrease");
+        vm.assertLe(afterwards, row.leaseCap, "nor pass the lease");
+    }
+
     function releaseBond(uint256 seed) external passing(seed) {
         (, address anchor_, uint32 period) = _committed(seed);
-        IChannelHub.Pot memory pot = hub.potOf(anchor_, period);
-        if (pot.status != IChannelHub.PotStatus.Committed || block.timestamp < pot.finalAt || pot.bond == 0) {
+        IChannelHubTypes.Pot memory pot = hub.potOf(anchor_, period);
+        if (
+            pot.status != IChannelHubTypes.PotStatus.Committed || block.timestamp < pot.finalAt
+                || pot.bond == 0
+        ) {
             return;
         }
         hub.releaseBond(anchor_, period);
@@ -271,7 +356,7 @@ contract HubHandler is Fixture {
         }
         for (uint32 period; period < parameters.currentPeriod(); ++period) {
             for (uint256 a; a < 2; ++a) {
-                IChannelHub.Pot memory pot = hub.potOf(vm.addr(_anchorSecrets[a]), period);
+                IChannelHubTypes.Pot memory pot = hub.potOf(vm.addr(_anchorSecrets[a]), period);
                 pots += pot.sum - pot.distributed;
             }
         }
@@ -281,10 +366,10 @@ contract HubHandler is Fixture {
         for (uint32 period; period < parameters.currentPeriod(); ++period) {
             for (uint256 a; a < 2; ++a) {
                 address anchor_ = vm.addr(_anchorSecrets[a]);
-                IChannelHub.Pot memory pot = hub.potOf(anchor_, period);
+                IChannelHubTypes.Pot memory pot = hub.potOf(anchor_, period);
                 vm.assertEq(pot.sum, acceptedIn[a][period], "the pot is what was accepted");
                 vm.assertLe(pot.distributed, pot.sum, "leaves paid are at most the sum");
-                IChannelHub.Payout[] memory payouts = _payouts[a][period];
+                IChannelHubTypes.Payout[] memory payouts = _payouts[a][period];
                 uint256 paid;
                 for (uint256 i; i < payouts.length; ++i) {
                     if (hub.isPaid(anchor_, period, uint32(i))) paid += payouts[i].amount;
@@ -330,6 +415,12 @@ contract HubHandler is Fixture {
         }
     }
 
+    /// @dev What the anchors lost is what was slashed, to the unit.
+    function checkStake() external view {
+        uint256 left = uint256(registry.slashable(anchor)) + registry.slashable(otherAnchor);
+        vm.assertEq(left + slashed, 2 * uint256(ANCHOR_STAKE), "stake and what was slashed");
+    }
+
     function _deposited(address signer, uint256 amount) private {
         deposited += amount;
         depositedBy[signer] += amount;
@@ -356,8 +447,10 @@ contract HubHandler is Fixture {
     function _settle(uint256 seed) private {
         (uint256 anchorIndex, address anchor_) = _anchor(seed);
         uint32 period = _lastPeriod();
-        if (!_settling(period) || hub.potOf(anchor_, period).status != IChannelHub.PotStatus.Open) return;
-        IChannelHub.StatementRow[] memory rows = _rows(seed, anchor_, period);
+        if (!_settling(period) || hub.potOf(anchor_, period).status != IChannelHubTypes.PotStatus.Open) {
+            return;
+        }
+        IChannelHubTypes.StatementRow[] memory rows = _rows(seed, anchor_, period);
         vm.recordLogs();
         vm.prank(anchor_);
         hub.settleChunk(period, rows);
@@ -390,9 +483,9 @@ contract HubHandler is Fixture {
     /// @dev Good rows, rows above the balance, rows of a stranger, rows for the other anchor.
     function _rows(uint256 seed, address anchor_, uint32 period)
         private
-        returns (IChannelHub.StatementRow[] memory rows)
+        returns (IChannelHubTypes.StatementRow[] memory rows)
     {
-        rows = new IChannelHub.StatementRow[](ROWS);
+        rows = new IChannelHubTypes.StatementRow[](ROWS);
         for (uint256 i; i < ROWS; ++i) {
             uint256 roll = uint256(keccak256(abi.encode(seed, i)));
             uint256 secret = roll % 9 == 0 ? 0xDEAD : secretOf((roll >> 8) % CHANNELS);
@@ -405,7 +498,7 @@ contract HubHandler is Fixture {
 
     function _lane(uint256 seed, address payee, uint32 period, uint128 amount)
         private
-        returns (IChannelHub.DirectClaimRow memory)
+        returns (IChannelHubTypes.DirectClaimRow memory)
     {
         uint256 secret = secretOf((seed >> 8) % CHANNELS);
         address signer = vm.addr(secret);
@@ -426,8 +519,8 @@ contract HubHandler is Fixture {
         Vm.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i; i < logs.length; ++i) {
             if (logs[i].topics[0] != ACCEPTED) continue;
-            (uint32 number,, IChannelHub.AcceptedRow[] memory rows) =
-                abi.decode(logs[i].data, (uint32, bytes32, IChannelHub.AcceptedRow[]));
+            (uint32 number,, IChannelHubTypes.AcceptedRow[] memory rows) =
+                abi.decode(logs[i].data, (uint32, bytes32, IChannelHubTypes.AcceptedRow[]));
             _chunks.push(Chunk(anchorIndex, period, number, abi.encode(rows), false));
             for (uint256 r; r < rows.length; ++r) {
                 vm.assertFalse(settledIn[rows[r].signer][period], "settled once");
@@ -441,14 +534,14 @@ contract HubHandler is Fixture {
     function _partition(uint256 seed, uint128 sum)
         private
         view
-        returns (IChannelHub.Payout[] memory payouts)
+        returns (IChannelHubTypes.Payout[] memory payouts)
     {
-        payouts = new IChannelHub.Payout[](LEAVES);
+        payouts = new IChannelHubTypes.Payout[](LEAVES);
         uint128 left = sum;
         for (uint256 i; i < LEAVES; ++i) {
             uint128 part =
                 i == LEAVES - 1 ? left : uint128(uint256(keccak256(abi.encode(seed, i))) % (left + 1));
-            payouts[i] = IChannelHub.Payout(_accounts[i], part);
+            payouts[i] = IChannelHubTypes.Payout(_accounts[i], part);
             left -= part;
         }
     }

@@ -1,64 +1,72 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.26;
 
-import {IChannelHub} from "../../../contracts/interfaces/IChannelHub.sol";
+import {IChannelHubTypes} from "../../../contracts/interfaces/IChannelHub.sol";
 
 /// @dev Builds trees and range proofs, written apart from the contracts' library on purpose: the
 /// description in MerkleSum.sol is all that the two share.
 library PayoutTree {
-    function leaf(IChannelHub.Payout memory payout) internal pure returns (IChannelHub.ProofNode memory) {
-        return IChannelHub.ProofNode(
+    function leaf(IChannelHubTypes.Payout memory payout)
+        internal
+        pure
+        returns (IChannelHubTypes.ProofNode memory)
+    {
+        return IChannelHubTypes.ProofNode(
             keccak256(abi.encodePacked(uint8(0), payout.account, payout.amount)), payout.amount
         );
     }
 
-    function leaves(IChannelHub.Payout[] memory payouts)
+    function leaves(IChannelHubTypes.Payout[] memory payouts)
         internal
         pure
-        returns (IChannelHub.ProofNode[] memory level)
+        returns (IChannelHubTypes.ProofNode[] memory level)
     {
-        level = new IChannelHub.ProofNode[](payouts.length);
+        level = new IChannelHubTypes.ProofNode[](payouts.length);
         for (uint256 i; i < payouts.length; ++i) {
             level[i] = leaf(payouts[i]);
         }
     }
 
-    function join(IChannelHub.ProofNode memory left, IChannelHub.ProofNode memory right)
+    function join(IChannelHubTypes.ProofNode memory left, IChannelHubTypes.ProofNode memory right)
         internal
         pure
-        returns (IChannelHub.ProofNode memory)
+        returns (IChannelHubTypes.ProofNode memory)
     {
-        return IChannelHub.ProofNode(
+        return IChannelHubTypes.ProofNode(
             keccak256(abi.encodePacked(uint8(1), left.hash, left.sum, right.hash, right.sum)),
             left.sum + right.sum
         );
     }
 
-    function above(IChannelHub.ProofNode[] memory level)
+    function above(IChannelHubTypes.ProofNode[] memory level)
         internal
         pure
-        returns (IChannelHub.ProofNode[] memory next)
+        returns (IChannelHubTypes.ProofNode[] memory next)
     {
-        next = new IChannelHub.ProofNode[]((level.length + 1) / 2);
+        next = new IChannelHubTypes.ProofNode[]((level.length + 1) / 2);
         for (uint256 i; i + 1 < level.length; i += 2) {
             next[i / 2] = join(level[i], level[i + 1]);
         }
         if (level.length % 2 == 1) next[next.length - 1] = level[level.length - 1];
     }
 
-    function root(IChannelHub.Payout[] memory payouts) internal pure returns (IChannelHub.ProofNode memory) {
-        IChannelHub.ProofNode[] memory level = leaves(payouts);
+    function root(IChannelHubTypes.Payout[] memory payouts)
+        internal
+        pure
+        returns (IChannelHubTypes.ProofNode memory)
+    {
+        IChannelHubTypes.ProofNode[] memory level = leaves(payouts);
         while (level.length > 1) level = above(level);
         return level[0];
     }
 
-    function proof(IChannelHub.Payout[] memory payouts, uint256 first, uint256 count)
+    function proof(IChannelHubTypes.Payout[] memory payouts, uint256 first, uint256 count)
         internal
         pure
-        returns (IChannelHub.ProofNode[] memory siblings)
+        returns (IChannelHubTypes.ProofNode[] memory siblings)
     {
-        IChannelHub.ProofNode[] memory level = leaves(payouts);
-        IChannelHub.ProofNode[] memory found = new IChannelHub.ProofNode[](64);
+        IChannelHubTypes.ProofNode[] memory level = leaves(payouts);
+        IChannelHubTypes.ProofNode[] memory found = new IChannelHubTypes.ProofNode[](64);
         uint256 used;
         uint256 last = first + count - 1;
         while (level.length > 1) {
@@ -67,18 +75,18 @@ library PayoutTree {
             (first, last) = (first / 2, last / 2);
             level = above(level);
         }
-        siblings = new IChannelHub.ProofNode[](used);
+        siblings = new IChannelHubTypes.ProofNode[](used);
         for (uint256 i; i < used; ++i) {
             siblings[i] = found[i];
         }
     }
 
-    function slice(IChannelHub.Payout[] memory payouts, uint256 first, uint256 count)
+    function slice(IChannelHubTypes.Payout[] memory payouts, uint256 first, uint256 count)
         internal
         pure
-        returns (IChannelHub.Payout[] memory part)
+        returns (IChannelHubTypes.Payout[] memory part)
     {
-        part = new IChannelHub.Payout[](count);
+        part = new IChannelHubTypes.Payout[](count);
         for (uint256 i; i < count; ++i) {
             part[i] = payouts[first + i];
         }

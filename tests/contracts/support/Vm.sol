@@ -27,6 +27,7 @@ interface Vm {
     function chainId(uint256 id) external;
     function lastCallGas() external view returns (Gas memory);
     function deal(address account, uint256 wei_) external;
+    function etch(address account, bytes calldata code) external;
     function mockCall(address callee, bytes calldata data, bytes calldata answer) external;
     function roll(uint256 blockNumber) external;
     function setBlockhash(uint256 blockNumber, bytes32 hash) external;

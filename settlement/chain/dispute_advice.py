@@ -1,0 +1,45 @@
+"""What to do about reverts of challenges, disputes and session keys, by the error's name.
+
+Part of the one table in :mod:`settlement.chain.reverts`.
+"""
+
+DISPUTE_ADVICE: dict[str, str] = {
+    # ChannelHub
+    "ChannelHub_LaneInvalid": "Row {index} of the evidence does not hold (reason {reason}); take "
+    "the lane's last acknowledgement, and only channels that the anchor settled.",
+    "ChannelHub_LanesUnordered": "Row {index} is out of order; name each lane once, by signer and "
+    "then by class.",
+    "ChannelHub_PayoutNotShown": "These payouts say nothing of {account}; show its own, or the two "
+    "between which it would stand.",
+    "ChannelHub_NotUnderpaid": "The root pays {paid} base units and {owed} are owed: nothing is "
+    "wrong with it.",
+    "ChannelHub_InOrder": "{first} comes before {second}, as it must: nothing is wrong with it.",
+    "ChannelHub_DemandInvalid": "No demand is open for {account}, or it was made before.",
+    "ChannelHub_ChallengerInvalid": "Challenger {challenger} and node {node} are not those by whom "
+    "the root was disproved; take them from the event.",
+    "ChannelHub_SignatureInvalid": "The signature is not that of {account} for this message.",
+    "ChannelHub_Expired": "The agreement could be used until {deadline:time}; sign a new one.",
+    "ChannelHub_WrongPeriod": "The agreement is for period {period}, and {current} is running; "
+    "sign one for it.",
+    "ChannelHub_RotationPending": "The last change of key for {signer} holds from period "
+    "{from_period} on; change it again then.",
+    "ChannelHub_NotDelegated": "Call the hub; its extension does nothing by itself.",
+    # DisputeManager
+    "DisputeManager_NotHub": "Only the hub brings payment fraud; {caller} is not the hub. Use its "
+    "forfeitBond.",
+    "DisputeManager_SignatureInvalid": "Signature {index} is not that of {account} for this "
+    "message.",
+    "DisputeManager_NoContradiction": "The two messages are the same, or do not stand in the same "
+    "place: they do not contradict each other.",
+    "DisputeManager_UnknownNode": "No node has the key {key}, so there is no stake to slash.",
+    "DisputeManager_AlreadyPunished": "Case {case_id} was punished already; there is nothing left "
+    "to do.",
+    "DisputeManager_LeasesUnordered": "Lease {index} is out of order; name each once, by node and "
+    "then by class.",
+    "DisputeManager_Covered": "The leases sum to {leased:tokens} SVC and the channel held "
+    "{held:tokens} SVC: nothing is wrong with them.",
+    "DisputeManager_HeldUnknown": "What the channel of {signer} held in period {period} is not "
+    "known any more.",
+    "DisputeManager_OutOfBounds": "{penalty:name} is {value}, and must lie between {minimum} and "
+    "{maximum}.",
+}
