@@ -9,7 +9,7 @@ pragma solidity ^0.8.24;
 /// @dev Safety needs: contracts ask {isPaused} only where money comes in. Liveness needs nothing: a
 /// guardian that never lets go still lets go after `duration`.
 interface IBrake {
-    /// @notice New money is stopped until `pausedUntil`; the brake can be pulled again at `readyAt`.
+    /// @notice New money is stopped until `pausedUntil`; `readyAt` is when the brake works again.
     event BrakePulled(address indexed guardian, uint64 pausedUntil, uint64 readyAt, bytes32 reason);
     /// @notice The stop ended early.
     event BrakeReleased(address indexed by);

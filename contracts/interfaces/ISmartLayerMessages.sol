@@ -48,6 +48,20 @@ interface ISmartLayerMessages {
         address key;
     }
 
+    /// @notice Anchor to a service node: in this period the node kept `instances` of the class, and
+    /// answered `availability` (basis points) of the probes.
+    struct UptimeAcknowledgement {
+        address node;
+        uint32 period;
+        bytes32 tokenClass;
+        uint64 instances;
+        uint16 availability;
+    }
+
+    /// @notice The account that deployed a token contract: `issuer` may act for its class.
+    struct ClassClaim {
+        address tokenContract;
+        address issuer;
     /// @notice Anchor to the executor: in this attempt's window, you hold the token's lease. (version,
     /// attempt) is the fence. Mirrored, as JournalEntry is, by `node/protocol/messages.py`.
     struct ElectionVote {

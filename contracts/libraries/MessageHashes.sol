@@ -18,6 +18,11 @@ library MessageHashes {
     bytes32 internal constant CLOSE_TYPEHASH =
         keccak256("Close(address signer,uint32 period,uint128 finalAmount,uint64 deadline)");
     bytes32 internal constant KEY_PROOF_TYPEHASH = keccak256("KeyProof(address operator,address key)");
+    bytes32 internal constant UPTIME_ACKNOWLEDGEMENT_TYPEHASH = keccak256(
+        "UptimeAcknowledgement(address node,uint32 period,bytes32 tokenClass,uint64 instances,uint16 availability)"
+    );
+    bytes32 internal constant CLASS_CLAIM_TYPEHASH =
+        keccak256("ClassClaim(address tokenContract,address issuer)");
 
     bytes32 internal constant ELECTION_VOTE_TYPEHASH = keccak256(
         "ElectionVote(bytes32 token,uint64 version,uint32 attempt,address executor,bytes32 trigger,uint64 windowEnd)"
@@ -72,6 +77,18 @@ library MessageHashes {
         return keccak256(abi.encode(KEY_PROOF_TYPEHASH, m.operator, m.key));
     }
 
+    /// @notice hashStruct of an UptimeAcknowledgement.
+    function hash(ISmartLayerMessages.UptimeAcknowledgement memory m) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                UPTIME_ACKNOWLEDGEMENT_TYPEHASH, m.node, m.period, m.tokenClass, m.instances, m.availability
+            )
+        );
+    }
+
+    /// @notice hashStruct of a ClassClaim.
+    function hash(ISmartLayerMessages.ClassClaim memory m) internal pure returns (bytes32) {
+        return keccak256(abi.encode(CLASS_CLAIM_TYPEHASH, m.tokenContract, m.issuer));
     /// @notice hashStruct of an ElectionVote; every field is one word, as the encoding asks.
     function hash(ISmartLayerMessages.ElectionVote memory m) internal pure returns (bytes32) {
         return keccak256(abi.encode(ELECTION_VOTE_TYPEHASH, m));

@@ -45,6 +45,17 @@ contract MessageHashesLens is ISmartLayerMessages {
         return _digest(hub, MessageHashes.hash(message));
     }
 
+    /// @notice The digest of an UptimeAcknowledgement for `hub`.
+    function hashUptimeAcknowledgement(address hub, UptimeAcknowledgement calldata message)
+        external
+        view
+        returns (bytes32)
+    {
+        return _digest(hub, MessageHashes.hash(message));
+    }
+
+    /// @notice The digest of a ClassClaim for `hub`.
+    function hashClassClaim(address hub, ClassClaim calldata message) external view returns (bytes32) {
     /// @notice The digest of an ElectionVote for `hub`.
     function hashElectionVote(address hub, ElectionVote calldata message) external view returns (bytes32) {
         return _digest(hub, MessageHashes.hash(message));

@@ -26,6 +26,9 @@ _ORDER = (
     ("votes", "VotingPower"),
     ("rewards", "RewardPool"),
     ("registry", "NodeRegistry"),
+    ("election", "AnchorElection"),
+    ("seeds", "PlacementSeeds"),
+    ("commitments", "Commitments"),
     ("issuers", "IssuerRegistry"),
     ("rent", "RentVault"),
     ("disputes", "DisputeManager"),
@@ -42,9 +45,10 @@ class NetworkPlan:
     ``owner`` owns the contracts that have one, ``holder`` gets both supplies (base units);
     ``yearly_rate`` is the most that may be minted a year, in basis points. ``guardian`` may pull
     the emergency brake for ``brake_duration`` seconds, and again after ``brake_cooldown``; of fees
-    that reach the reward pool stakers get ``staker_share`` basis points. A ``governed`` network is
-    handed over as it is founded: from then on only votes change it. Else its owner can hand it
-    over later.
+    that reach the reward pool stakers get ``staker_share`` basis points. Stake elects anchors into
+    ``seats``; one of them commits roots every ``slot_length`` seconds, and the duty passes on after
+    ``patience``. A ``governed`` network is handed over as it is founded: from then on only votes
+    change it. Else its owner can hand it over later.
     """
 
     owner: Address
@@ -61,6 +65,9 @@ class NetworkPlan:
     timelock_delay: int = 2 * DAY
     proposal_threshold: int = 100_000 * TOKEN
     quorum_percent: int = 4
+    seats: int = 21
+    slot_length: int = 300
+    patience: int = 60
     governed: bool = False
     stake_supply: int = 100_000_000 * TOKEN
     service_supply: int = 1_000_000_000 * TOKEN
@@ -94,6 +101,8 @@ def plan_for(
         voting_delay=part(DAY),
         voting_period=part(7 * DAY),
         timelock_delay=part(2 * DAY),
+        slot_length=max(20, min(300, part(300))),
+        patience=max(4, min(60, part(60))),
         owner=founder,
         holder=founder,
         terms=terms or scaled,
@@ -141,7 +150,7 @@ async def deploy(writer: ChainWriter, chain_id: int, head: Block, plan: NetworkP
 
 def wiring_calls(deployment: Deployment) -> list[Call]:
     """What contracts must learn of each other after they exist, each once and for good."""
-    registry, hub = deployment.registry, deployment.hub
+    registry, hub, rent = deployment.registry, deployment.hub, deployment.rent
     return [
         contract_call(deployment, "NodeRegistry", "setHub", "name the hub in the registry", hub),
         contract_call(
@@ -154,6 +163,9 @@ def wiring_calls(deployment: Deployment) -> list[Call]:
         contract_call(deployment, "VotingPower", "setRegistry", "let staked tokens vote", registry),
         contract_call(
             deployment, "RewardPool", "setSources", "let the pool see stake and fees", registry, hub
+        ),
+        contract_call(
+            deployment, "IssuerRegistry", "setVenues", "let rent garnish revenue", hub, rent
         ),
     ]
 
@@ -177,6 +189,9 @@ def _wiring(plan: NetworkPlan, name: str = "") -> dict[str, object]:
         "voting_period": plan.voting_period,
         "proposal_threshold": plan.proposal_threshold,
         "quorum_percent": plan.quorum_percent,
+        "seats": plan.seats,
+        "slot_length": plan.slot_length,
+        "patience": plan.patience,
     }
 
 

@@ -32,6 +32,9 @@ class Deployment:
     rewards: Address = ZERO_ADDRESS
     timelock: Address = ZERO_ADDRESS
     governor: Address = ZERO_ADDRESS
+    election: Address = ZERO_ADDRESS
+    seeds: Address = ZERO_ADDRESS
+    commitments: Address = ZERO_ADDRESS
 
     @property
     def domain(self) -> Domain:
@@ -50,6 +53,9 @@ class Deployment:
             {
                 self.brake: "EmergencyBrake",
                 self.rewards: "RewardPool",
+                self.election: "AnchorElection",
+                self.seeds: "PlacementSeeds",
+                self.commitments: "Commitments",
                 self.disputes: "DisputeManager",
             }
         )

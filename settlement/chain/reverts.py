@@ -53,8 +53,8 @@ ADVICE: dict[str, str] = STAKE_ADVICE | {
     "script or schedule a share instead.",
     "IssuerRegistry_UnknownClass": "The token class {token_class} is not registered; its issuer "
     "registers it first.",
-    "IssuerRegistry_NotTokenOwner": "{caller} is not the owner() of the token contract "
-    "{token_contract}; use the owner's account.",
+    "IssuerRegistry_NotTokenOwner": "{caller} is neither owner nor administrator of the token "
+    "contract {token_contract}, nor controller of its class; use such an account.",
     "IssuerRegistry_ShareTooHigh": "The issuer's share of {share} basis points is above the "
     "maximum, {maximum}.",
     "IssuerRegistry_ZeroPayout": "Name the account that the issuer's share goes to; the zero "

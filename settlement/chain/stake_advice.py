@@ -32,6 +32,55 @@ STAKE_ADVICE: dict[str, str] = {
     "RewardPool_AmountInvalid": "{amount} is zero, or a share above 10,000 basis points.",
     "RewardPool_ZeroTreasury": "Name the treasury; it cannot be the zero account.",
     "RewardPool_NothingDue": "Nothing is due yet; try again after the next fees.",
+    # AnchorElection, PlacementSeeds, Commitments
+    "AnchorElection_TooManyAnchors": "A ballot approves at most {maximum} anchors, not {count}.",
+    "AnchorElection_NotAscending": "Name each anchor once, in ascending order; {anchor} is out of "
+    "place.",
+    "AnchorElection_NotAnchor": "{anchor} is not the key of an active anchor.",
+    "AnchorElection_AlreadyCounted": "The ballot of {voter} was counted in period {period} "
+    "already.",
+    "AnchorElection_NothingToCount": "{voter} has no ballot, or had no votes when period {period} "
+    "opened.",
+    "AnchorElection_SeatsOutOfBounds": "A set of anchors has 1 to 64 seats, not {seats}.",
+    "PlacementSeeds_AlreadyFixed": "The seed of period {period} comes from block {block_number} "
+    "already.",
+    "PlacementSeeds_NotFixed": "Fix the block for the seed of period {period} first.",
+    "PlacementSeeds_TooEarly": "Block {block_number}, which the seed of period {period} comes "
+    "from, is not mined yet; try again after it.",
+    "PlacementSeeds_HeaderInvalid": "This is not the header of block {block_number}, which the "
+    "seed of period {period} comes from.",
+    "Commitments_NotOnDuty": "{anchor} is on duty now, not {caller}; wait for the turn.",
+    "Commitments_AlreadyPosted": "Slot {slot} has its root already.",
+    "Commitments_RootInvalid": "A root is not zero, and covers at least one journal or feed.",
+    "Commitments_NoAnchors": "No anchor is active, so nobody is on duty.",
+    "Commitments_OutOfBounds": "A slot of {slot_length} s with a patience of {patience} s does not "
+    "fit: at least 4 s, and patience from 1 s to a slot.",
+    "FieldNotPresentInBlockHeader": "The block header is too short.",
+    "RLPInvalidEncoding": "The block header is not valid RLP.",
+    # IssuerRegistry
+    "IssuerRegistry_OwnerKnown": "The token contract {token_contract} names its owner itself; "
+    "register with the owner's account.",
+    "IssuerRegistry_NotDeployer": "{signer} did not create {token_contract} with its transaction "
+    "number {nonce}; sign with the deployer's key, and give the right number.",
+    "IssuerRegistry_NotOffered": "The class {token_class} was not offered to {caller}.",
+    "IssuerRegistry_NotFounder": "Hub and rent vault are named once, by the founder, not by "
+    "{caller}.",
+    # RentVault
+    "RentVault_Paused": "New rent is stopped by the emergency brake until {paused_until:time}; "
+    "what was paid is served on.",
+    "RentVault_OutsideWindow": "The chain's time is {now:time}; this belongs between {from:time} "
+    "and {until:time}.",
+    "RentVault_AlreadyEarned": "{node} was credited its rent of {token_class} in period {period} "
+    "already.",
+    "RentVault_UptimeInvalid": "{instances} instances with {availability} basis points do not fit "
+    "the rent of {token_class}.",
+    "RentVault_AnchorInvalid": "{signer} is no active anchor of that period, or is out of order; "
+    "ask anchors to acknowledge the uptime of {token_class}.",
+    "RentVault_TooFewAnchors": "{signatures} anchors signed, and {needed} must.",
+    "RentVault_AmountInvalid": "The amount, {amount}, must be above zero and at most {available}.",
+    "RentVault_UnknownNode": "No node has the key {node}.",
+    "RentPurse_NotVault": "Only the rent vault empties a purse; {caller} is not it.",
+    "FailedDeployment": "The purse could not be created.",
     # Governor
     "GovernorAlreadyCastVote": "{voter} has voted on this proposal already.",
     "GovernorAlreadyQueuedProposal": "This proposal is queued already; execute it when its time "

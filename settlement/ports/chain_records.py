@@ -185,6 +185,7 @@ class RegisteredClass:
     script_uri: str
     script_hash: Hash
     registered_in: Uint32
+    controller: Address = ZERO_ADDRESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +198,7 @@ class RentAccount:
     state: RentState
     expiry: Uint64
     suspended_at: Uint64
+    balance: Uint128 = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Events of governance, stake, elections and rewards, one dataclass each.
+"""Events of stake, issuers, rent, elections, rewards and the brake, one dataclass each.
 
 As in :mod:`settlement.ports.chain_events`, whose rules hold here too: names follow the contracts',
 and a parity test compares them with the committed ABIs.
@@ -118,12 +118,108 @@ class NodeSlashed(ChainEvent):
     delegated_thawing: Uint128
 
 
+# IIssuerRegistry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerPayoutChanged(ChainEvent):
+    """Revenue of period ``from_period`` and later goes to ``payout``."""
+
+    token_class: Hash
+    payout: Address
+    from_period: Uint32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassOffered(ChainEvent):
+    """The class was offered to another account, or the offer was taken back (zero)."""
+
+    token_class: Hash
+    controller: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassTransferred(ChainEvent):
+    """The class has a new controller."""
+
+    token_class: Hash
+    previous: Address
+    controller: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenuesSet(ChainEvent):
+    """Hub and rent vault were named, once and for good."""
+
+    hub: Address
+    rent: Address
+
+
+# IRentVault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GarnishBegan(ChainEvent):
+    """From period ``from_period`` on the issuer's revenue goes to the class's purse."""
+
+    token_class: Hash
+    purse: Address
+    from_period: Uint32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GarnishEnded(ChainEvent):
+    """From period ``from_period`` on the issuer's revenue goes to the issuer again."""
+
+    token_class: Hash
+    from_period: Uint32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevenueGarnished(ChainEvent):
+    """The purse was emptied: a part for rent, the rest for the issuer."""
+
+    token_class: Hash
+    to_rent: Uint128
+    to_issuer: Uint128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RentEarned(ChainEvent):
+    """A node earned ``amount`` of a class's rent of ``period``; ``payout`` was credited."""
+
+    token_class: Hash
+    node: Address
+    period: Uint32
+    payout: Address
+    amount: Uint128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RentReturned(ChainEvent):
+    """``amount`` of the rent of ``period`` was not earned; the class's balance is ``balance``."""
+
+    token_class: Hash
+    period: Uint32
+    amount: Uint128
+    balance: Uint128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RentWithdrawn(ChainEvent):
+    """An account's earned rent left the vault."""
+
+    account: Address
+    to: Address
+    amount: Uint128
+
+
 # IBrake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrakePulled(ChainEvent):
-    """New money is stopped until ``paused_until``; the brake can be pulled again at ``ready_at``."""
+    """New money is stopped until ``paused_until``; ``ready_at`` is when the brake works again."""
 
     guardian: Address
     paused_until: Uint64
@@ -197,3 +293,58 @@ class DelegatorRewardsClaimed(ChainEvent):
     number: Uint32
     delegator: Address
     amount: Uint128
+
+
+# IAnchorElection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BallotCast(ChainEvent):
+    """A voter approves exactly these anchors now."""
+
+    voter: Address
+    anchors: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BallotCounted(ChainEvent):
+    """A ballot was counted in ``period``; each of its anchors got ``votes`` more."""
+
+    voter: Address
+    period: Uint32
+    votes: Uint256
+
+
+# IPlacementSeeds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedFixed(ChainEvent):
+    """The seed of ``period`` comes from block ``block_number``."""
+
+    period: Uint32
+    block_number: Uint64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedDrawn(ChainEvent):
+    """The seed of ``period`` is known on chain."""
+
+    period: Uint32
+    block_number: Uint64
+    seed: Hash
+
+
+# ICommitments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootPosted(ChainEvent):
+    """An anchor posted the root of ``slot``; ``missed`` anchors before it had let the duty pass."""
+
+    slot: Uint64
+    anchor: Address
+    root: Hash
+    entries: Uint32
+    block_number: Uint64
+    missed: Uint32

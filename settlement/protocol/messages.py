@@ -7,7 +7,7 @@ Settlement". The domain is :class:`settlement.protocol.typed_data.Domain` for al
 from dataclasses import dataclass
 
 from settlement.protocol.typed_data import TypedMessage
-from settlement.types import Address, Hash, Uint32, Uint64, Uint128
+from settlement.types import Address, Hash, Uint16, Uint32, Uint64, Uint128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +66,23 @@ class KeyProof(TypedMessage):
 
     operator: Address
     key: Address
+
+
+@dataclass(frozen=True, kw_only=True)
+class UptimeAcknowledgement(TypedMessage):
+    """Anchor to a service node: in ``period`` it kept ``instances`` of the class and answered
+    ``availability`` (basis points) of the probes. Rent is paid by it."""
+
+    node: Address
+    period: Uint32
+    token_class: Hash
+    instances: Uint64
+    availability: Uint16
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassClaim(TypedMessage):
+    """The account that deployed a token contract: ``issuer`` may act for its class."""
+
+    token_contract: Address
+    issuer: Address

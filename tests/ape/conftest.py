@@ -42,12 +42,14 @@ def deployed(project: Any, chain: Any, actors: Actors) -> Deployment:
     nodes = project.NodeRegistry.deploy(
         owner, stake, parameters, brake, votes, rewards, sender=owner
     )
-    issuers = project.IssuerRegistry.deploy(parameters, sender=owner)
-    rent = project.RentVault.deploy(service, parameters, issuers, sender=owner)
+    election = project.AnchorElection.deploy(parameters, nodes, votes, 21, sender=owner)
+    issuers = project.IssuerRegistry.deploy(owner, parameters, sender=owner)
+    rent = project.RentVault.deploy(service, parameters, issuers, nodes, election, sender=owner)
     hub = project.ChannelHub.deploy(service, parameters, nodes, issuers, sender=owner)
     nodes.setHub(hub, sender=owner)
     votes.setRegistry(nodes, sender=owner)
     rewards.setSources(nodes, hub, sender=owner)
+    issuers.setVenues(hub, rent, sender=owner)
     ticket = project.SmartTicket.deploy(actors.airline, sender=actors.airline)
     domain = Domain.of(chain.chain_id, address_of(hub))
 

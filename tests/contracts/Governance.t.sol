@@ -231,16 +231,17 @@ contract GovernanceTest is Fixture {
     function signedVote(uint256 id, address voter) private view returns (bytes memory) {
         bytes32 domain = keccak256(
             abi.encode(
-                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
                 keccak256("Smart Layer Governor"),
                 keccak256("1"),
                 block.chainid,
                 address(governor)
             )
         );
-        bytes32 ballot = keccak256(
-            abi.encode(governor.BALLOT_TYPEHASH(), id, uint8(1), voter, governor.nonces(voter))
-        );
+        bytes32 ballot =
+            keccak256(abi.encode(governor.BALLOT_TYPEHASH(), id, uint8(1), voter, governor.nonces(voter)));
         (uint8 v, bytes32 r, bytes32 s) =
             vm.sign(VOTER_SECRET, keccak256(abi.encodePacked(hex"1901", domain, ballot)));
         return abi.encodePacked(r, s, v);

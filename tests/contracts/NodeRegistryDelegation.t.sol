@@ -66,9 +66,7 @@ contract NodeRegistryDelegationTest is Fixture {
     function test_undelegating_requires_shares_that_one_has() public {
         delegate(PAYER, 100);
         vm.startPrank(PAYER);
-        vm.expectRevert(
-            abi.encodeWithSelector(INodeRegistry.NodeRegistry_AmountInvalid.selector, 101, 100)
-        );
+        vm.expectRevert(abi.encodeWithSelector(INodeRegistry.NodeRegistry_AmountInvalid.selector, 101, 100));
         registry.undelegate(node, 101);
         vm.expectRevert(abi.encodeWithSelector(INodeRegistry.NodeRegistry_AmountInvalid.selector, 0, 100));
         registry.undelegate(node, 0);
@@ -176,9 +174,7 @@ contract NodeRegistryDelegationTest is Fixture {
         emit INodeRegistry.CommissionScheduled(node, 1_000, 2);
         vm.prank(OPERATOR);
         registry.setCommission(node, 1_000);
-        vm.expectRevert(
-            abi.encodeWithSelector(INodeRegistry.NodeRegistry_CommissionNotDue.selector, node, 2)
-        );
+        vm.expectRevert(abi.encodeWithSelector(INodeRegistry.NodeRegistry_CommissionNotDue.selector, node, 2));
         registry.applyCommission(node);
         toPeriod(2);
         registry.applyCommission(node);

@@ -58,9 +58,7 @@ contract NodeRegistryKeysTest is Fixture {
         vm.prank(STRANGER);
         registry.rotateKey(node, newKey, proof);
         vm.startPrank(OPERATOR);
-        vm.expectRevert(
-            abi.encodeWithSelector(INodeRegistry.NodeRegistry_KeyTaken.selector, node, OPERATOR)
-        );
+        vm.expectRevert(abi.encodeWithSelector(INodeRegistry.NodeRegistry_KeyTaken.selector, node, OPERATOR));
         registry.rotateKey(node, node, proof);
         vm.expectPartialRevert(INodeRegistry.NodeRegistry_KeyProofInvalid.selector);
         registry.rotateKey(node, vm.addr(NEWER_SECRET), proof);

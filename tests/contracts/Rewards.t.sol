@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.26;
 
-import {IRewardPool} from "../../contracts/interfaces/IRewardPool.sol";
 import {IChannelHub} from "../../contracts/interfaces/IChannelHub.sol";
+import {IRewardPool} from "../../contracts/interfaces/IRewardPool.sol";
 import {RewardPool} from "../../contracts/tokens/RewardPool.sol";
 import {Fixture} from "./support/Fixture.sol";
 
@@ -132,9 +132,7 @@ contract RewardsTest is Fixture {
             abi.encodeCall(IChannelHub.creditOf, (address(rewards))),
             abi.encode(uint128(amount))
         );
-        vm.mockCall(
-            address(hub), abi.encodeCall(IChannelHub.withdrawCredit, (address(rewards), amount)), ""
-        );
+        vm.mockCall(address(hub), abi.encodeCall(IChannelHub.withdrawCredit, (address(rewards), amount)), "");
         vm.prank(address(hub));
         service.transfer(address(rewards), amount);
     }

@@ -24,6 +24,9 @@ EMITTERS = (
     "ChannelHub",
     "EmergencyBrake",
     "RewardPool",
+    "AnchorElection",
+    "PlacementSeeds",
+    "Commitments",
     "DisputeManager",
 )
 FOREIGN = {"OwnershipTransferred", "OwnershipTransferStarted", "EIP712DomainChanged"}

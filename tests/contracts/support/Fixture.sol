@@ -11,6 +11,7 @@ import {IChannelHubTypes} from "../../../contracts/interfaces/IChannelHub.sol";
 import {IParameters} from "../../../contracts/interfaces/IParameters.sol";
 import {ISmartLayerMessages} from "../../../contracts/interfaces/ISmartLayerMessages.sol";
 import {MessageHashesLens} from "../../../contracts/libraries/MessageHashesLens.sol";
+import {AnchorElection} from "../../../contracts/registry/AnchorElection.sol";
 import {IssuerRegistry} from "../../../contracts/registry/IssuerRegistry.sol";
 import {NodeRegistry} from "../../../contracts/registry/NodeRegistry.sol";
 import {RentVault} from "../../../contracts/rent/RentVault.sol";
@@ -49,6 +50,7 @@ abstract contract Fixture is Test {
     VotingPower internal votes;
     RewardPool internal rewards;
     NodeRegistry internal registry;
+    AnchorElection internal election;
     IssuerRegistry internal issuers;
     RentVault internal vault;
     DisputeManager internal disputes;
@@ -92,6 +94,10 @@ abstract contract Fixture is Test {
         votes = new VotingPower(OWNER, stake);
         rewards = new RewardPool(OWNER, service, TREASURY, 5_000);
         registry = new NodeRegistry(OWNER, stake, parameters, brake, votes, rewards);
+        election = new AnchorElection(parameters, registry, votes, 21);
+        issuers = new IssuerRegistry(OWNER, parameters);
+        vault = new RentVault(service, parameters, issuers, registry, election);
+        hub = new ChannelHub(service, parameters, registry, issuers);
         issuers = new IssuerRegistry(parameters);
         vault = new RentVault(service, parameters, issuers);
         disputes = new DisputeManager(OWNER, registry);
@@ -101,6 +107,7 @@ abstract contract Fixture is Test {
         registry.setHub(address(hub));
         votes.setRegistry(address(registry));
         rewards.setSources(address(registry), address(hub));
+        issuers.setVenues(address(hub), address(vault));
         vm.stopPrank();
         fund(OPERATOR);
         fund(PAYER);

@@ -30,6 +30,7 @@ interface Vm {
     function etch(address account, bytes calldata code) external;
     function mockCall(address callee, bytes calldata data, bytes calldata answer) external;
     function roll(uint256 blockNumber) external;
+    function setNonce(address account, uint64 nonce) external;
     function setBlockhash(uint256 blockNumber, bytes32 hash) external;
     function label(address account, string calldata name) external;
     function expectRevert(bytes calldata data) external;
