@@ -4,11 +4,14 @@
 (``node.devnet.rehearsal``) puts in-memory ones in their place and leaves the rest as it is.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
+
+import structlog
 
 from node.config import NodeConfig
 from node.core.election import Timing
@@ -22,6 +25,8 @@ from node.ports.http import OutgoingHttp
 from node.ports.network import Network
 from node.ports.sandbox import Sandbox
 from node.ports.scripts import ScriptSource
+from node.sandbox.bubble import Bubblewrap, find_bubblewrap
+from node.sandbox.errors import BubblewrapFails
 from node.sandbox.pool import PoolConfig, SandboxPool
 from node.services.beacon import RandaoBeacon
 from node.services.chain_view import ChainView
@@ -121,7 +126,11 @@ async def real_edges(config: NodeConfig) -> AsyncIterator[tuple[Edges, Mesh]]:
             random_bytes=os.urandom,
         )
         exchanger = Exchanger(private_hosts=config.private_hosts)
-        pool = PoolConfig(workers=config.sandbox_workers, cache=config.data_dir / "engine")
+        pool = PoolConfig(
+            workers=config.sandbox_workers,
+            cache=config.data_dir / "engine",
+            bubblewrap=await asyncio.to_thread(_bubblewrap),
+        )
         edges = Edges(
             key=key,
             deployment=deployment,
@@ -135,6 +144,19 @@ async def real_edges(config: NodeConfig) -> AsyncIterator[tuple[Edges, Mesh]]:
             open_sandbox=lambda: SandboxPool(pool),
         )
         yield edges, mesh
+
+
+def _bubblewrap() -> Bubblewrap | None:
+    """What wraps sandbox workers, with a note where nothing does."""
+    log = structlog.get_logger("sandbox")
+    try:
+        found = find_bubblewrap()
+    except BubblewrapFails as error:
+        log.warning("without_bubblewrap", problem=error.problem, fix=error.advice())
+        return None
+    if found is None:
+        log.info("without_bubblewrap", problem="bwrap is not installed")
+    return found
 
 
 async def lay_foundation(config: NodeConfig, edges: Edges) -> Foundation:
