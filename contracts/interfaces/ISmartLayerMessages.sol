@@ -62,6 +62,8 @@ interface ISmartLayerMessages {
     struct ClassClaim {
         address tokenContract;
         address issuer;
+    }
+
     /// @notice Anchor to the executor: in this attempt's window, you hold the token's lease. (version,
     /// attempt) is the fence. Mirrored, as JournalEntry is, by `node/protocol/messages.py`.
     struct ElectionVote {

@@ -89,6 +89,8 @@ library MessageHashes {
     /// @notice hashStruct of a ClassClaim.
     function hash(ISmartLayerMessages.ClassClaim memory m) internal pure returns (bytes32) {
         return keccak256(abi.encode(CLASS_CLAIM_TYPEHASH, m.tokenContract, m.issuer));
+    }
+
     /// @notice hashStruct of an ElectionVote; every field is one word, as the encoding asks.
     function hash(ISmartLayerMessages.ElectionVote memory m) internal pure returns (bytes32) {
         return keccak256(abi.encode(ELECTION_VOTE_TYPEHASH, m));

@@ -56,6 +56,9 @@ contract MessageHashesLens is ISmartLayerMessages {
 
     /// @notice The digest of a ClassClaim for `hub`.
     function hashClassClaim(address hub, ClassClaim calldata message) external view returns (bytes32) {
+        return _digest(hub, MessageHashes.hash(message));
+    }
+
     /// @notice The digest of an ElectionVote for `hub`.
     function hashElectionVote(address hub, ElectionVote calldata message) external view returns (bytes32) {
         return _digest(hub, MessageHashes.hash(message));

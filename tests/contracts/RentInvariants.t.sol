@@ -4,6 +4,7 @@ pragma solidity ^0.8.26;
 import {SmartTicket} from "../../contracts/examples/SmartTicket.sol";
 import {IParameters} from "../../contracts/interfaces/IParameters.sol";
 import {IRentVault} from "../../contracts/interfaces/IRentVault.sol";
+import {ISmartLayerMessages} from "../../contracts/interfaces/ISmartLayerMessages.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {Test} from "./support/Vm.sol";
 
@@ -15,9 +16,13 @@ contract RentHandler is Fixture {
     uint256 public bought;
     uint256 public topUps;
     uint256 public starts;
+    uint256 public earned;
+    uint256 public returned;
+    uint256 public extended;
 
     constructor() {
         deploy();
+        populate();
         for (uint256 i; i < CLASSES; ++i) {
             address token = address(new SmartTicket(AIRLINE));
             vm.prank(AIRLINE);
@@ -28,6 +33,7 @@ contract RentHandler is Fixture {
     function start(uint256 seed, uint64 instances, uint32 periods) external {
         bytes32 tokenClass = classes[(seed >> 8) % CLASSES];
         IRentVault.State state = vault.stateOf(tokenClass);
+        if (brake.isPaused()) return;
         if (state == IRentVault.State.Active || state == IRentVault.State.Grace) return;
         instances = uint64(bound(instances, 1, 1_000));
         periods = uint32(bound(periods, 1, 6));
@@ -44,7 +50,7 @@ contract RentHandler is Fixture {
         IRentVault.Rent memory rent = vault.rentOf(tokenClass);
         periods = uint32(bound(periods, 1, 6));
         bool runs = rent.state == IRentVault.State.Active || rent.state == IRentVault.State.Grace;
-        if (!runs || rent.paidUntil + periods <= parameters.currentPeriod()) return;
+        if (!runs || brake.isPaused() || rent.paidUntil + periods <= parameters.currentPeriod()) return;
         (uint128 quoted, uint64 expiry) = vault.quote(tokenClass, rent.instances, periods);
         vm.prank(PAYER);
         uint128 amount = vault.topUp(tokenClass, periods);
@@ -53,6 +59,73 @@ contract RentHandler is Fixture {
         vm.assertEq(uint256(vault.stateOf(tokenClass)), uint256(IRentVault.State.Active), "active");
         bought += amount;
         ++topUps;
+    }
+
+    function extend(uint256 seed, uint32 periods) external {
+        bytes32 tokenClass = classes[(seed >> 8) % CLASSES];
+        IRentVault.Rent memory rent = vault.rentOf(tokenClass);
+        periods = uint32(bound(periods, 1, 3));
+        bool runs = rent.state == IRentVault.State.Active || rent.state == IRentVault.State.Grace;
+        if (!runs || rent.paidUntil + periods <= parameters.currentPeriod()) return;
+        (uint128 quoted,) = vault.quote(tokenClass, rent.instances, periods);
+        if (quoted > rent.balance) return;
+        extended += vault.extend(tokenClass, periods);
+    }
+
+    /// @dev A node shows an uptime that the first anchor acknowledged.
+    function earn(uint256 seed, uint64 instances, uint16 availability) external {
+        bytes32 tokenClass = classes[(seed >> 8) % CLASSES];
+        uint32 current = parameters.currentPeriod();
+        uint64 most = vault.rentOf(tokenClass).instances;
+        if (current == 0 || most == 0) return;
+        uint32 period = current - 1;
+        address key = seed % 2 == 0 ? node : otherAnchor;
+        IRentVault.UptimeRow[] memory rows = new IRentVault.UptimeRow[](1);
+        rows[0].tokenClass = tokenClass;
+        rows[0].instances = uint64(bound(instances, 1, most));
+        rows[0].availability = uint16(bound(availability, 1, 10_000));
+        (rows[0].r, rows[0].vs) = (new bytes32[](1), new bytes32[](1));
+        (rows[0].r[0], rows[0].vs[0]) = vm.signCompact(
+            ANCHOR_SECRET,
+            lens.hashUptimeAcknowledgement(
+                address(hub),
+                ISmartLayerMessages.UptimeAcknowledgement(
+                    key, period, tokenClass, rows[0].instances, rows[0].availability
+                )
+            )
+        );
+        try vault.earn(key, period, rows) returns (uint128 amount) {
+            earned += amount;
+        } catch {}
+    }
+
+    function returnUnearned(uint256 seed) external {
+        bytes32 tokenClass = classes[(seed >> 8) % CLASSES];
+        uint32 current = parameters.currentPeriod();
+        uint32 period = uint32(bound(seed >> 16, current > 4 ? current - 4 : 0, current));
+        (uint128 rent, uint128 spent) = vault.rentAt(tokenClass, period);
+        if (block.timestamp < parameters.windowsOf(period).directUntil || rent == spent) return;
+        returned += vault.returnUnearned(tokenClass, period);
+    }
+
+    function pull() external {
+        if (block.timestamp < brake.readyAt()) return;
+        vm.prank(GUARDIAN);
+        brake.pull("test");
+    }
+
+    /// @dev What the vault owes: rent that can be earned or returned, balances, and what was earned.
+    function owed() external view returns (uint256 sum) {
+        uint32 last = parameters.currentPeriod() + 1_300;
+        for (uint256 i; i < CLASSES; ++i) {
+            IRentVault.Rent memory found = vault.rentOf(classes[i]);
+            sum += found.balance;
+            for (uint32 period; period < last && period < found.paidUntil; ++period) {
+                (uint128 rent, uint128 spent) = vault.rentAt(classes[i], period);
+                sum += rent - spent;
+            }
+        }
+        sum += vault.earnedBy(payoutOf(node)) + vault.earnedBy(payoutOf(otherAnchor));
     }
 
     function roll(uint32 limit) external {
@@ -101,23 +174,35 @@ contract RentInvariants is Test {
     }
 
     function invariant_14_rent_due_in_the_end_is_rent_bought() public {
-        vm.assertEq(handler.dueInTheEnd(), handler.bought(), "due");
+        vm.assertEq(handler.dueInTheEnd(), handler.bought() + handler.extended(), "due");
         vm.assertEq(handler.held(), handler.bought(), "held");
+    }
+
+    function invariant_14_rent_is_earned_returned_or_still_there() public view {
+        vm.assertEq(handler.owed(), handler.held(), "to the unit");
     }
 
     function test_the_handler_starts_and_tops_up() public {
         uint256 seed = 5;
-        for (uint256 i; i < 200; ++i) {
+        for (uint256 i; i < 400; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
-            uint256 action = (seed >> 128) % 5;
+            uint256 action = (seed >> 128) % 9;
             if (action == 0) handler.start(seed, uint64(seed), uint32(seed >> 64));
             else if (action == 1) handler.topUp(seed, uint32(seed >> 64));
             else if (action == 2) handler.roll(uint32(seed));
             else if (action == 3) handler.pass(seed);
-            else handler.changePrice(uint128(seed));
+            else if (action == 4) handler.changePrice(uint128(seed));
+            else if (action == 5) handler.extend(seed, uint32(seed >> 64));
+            else if (action == 6) handler.earn(seed, uint64(seed), uint16(seed >> 64));
+            else if (action == 7) handler.returnUnearned(seed);
+            else handler.pull();
             invariant_14_rent_due_in_the_end_is_rent_bought();
+            invariant_14_rent_is_earned_returned_or_still_there();
         }
         vm.assertGe(handler.starts(), 2, "starts");
         vm.assertGe(handler.topUps(), 2, "top-ups");
+        vm.assertGe(handler.earned(), 1, "earned");
+        vm.assertGe(handler.returned(), 1, "returned");
+        vm.assertGe(handler.extended(), 1, "extended");
     }
 }

@@ -97,9 +97,6 @@ abstract contract Fixture is Test {
         election = new AnchorElection(parameters, registry, votes, 21);
         issuers = new IssuerRegistry(OWNER, parameters);
         vault = new RentVault(service, parameters, issuers, registry, election);
-        hub = new ChannelHub(service, parameters, registry, issuers);
-        issuers = new IssuerRegistry(parameters);
-        vault = new RentVault(service, parameters, issuers);
         disputes = new DisputeManager(OWNER, registry);
         hub = new ChannelHub(service, parameters, registry, issuers, disputes, vault);
         lens = new MessageHashesLens();
