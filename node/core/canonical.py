@@ -20,7 +20,7 @@ def to_bytes(value: Json) -> bytes:
     (Python integers beyond 2**53, infinities, unpaired surrogates, other types)."""
     try:
         return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise NotCanonical(problem=str(error)) from error
 
 

@@ -39,7 +39,7 @@ def outcome(words: bytes, *, mode: Mode, gas: int, pages: int) -> RunResult:
     try:
         words.decode()  # the decoders below look no deeper than they must
         return _judged(lines, mode=mode, gas=gas, pages=pages)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _refused("the script tampered with how outputs are written", gas, pages)
 
 

@@ -207,5 +207,5 @@ def require_well_formed(request: RunRequest, engine: Hash) -> None:
         try:
             getattr(request, where).decode()
             _json.decode(getattr(request, where))
-        except (UnicodeDecodeError, msgspec.DecodeError) as error:
+        except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
             raise InputError(where=where, problem="it is not one JSON value") from error
