@@ -43,10 +43,16 @@ LONGEST_LOOK_BACK = 31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelStatement:
-    """An accepted Statement and whose channel it debits."""
+    """An accepted Statement, whose channel it debits, and what the anchor acknowledged there."""
 
     signer: Address
     statement: AcceptedStatement
+    acknowledged: int
+
+    @property
+    def covers(self) -> bool:
+        """Whether the Statement pays all that the anchor owes inclusion of."""
+        return self.statement.amount >= self.acknowledged
 
 
 def require_voucher_signer(domain: Domain, voucher: SignedVoucher) -> None:
@@ -139,14 +145,20 @@ class Anchor:
         return await self._engine.state(LEDGER, ledger_key(signer, period))
 
     async def accepted(self, period: int) -> tuple[ChannelStatement, ...]:
-        """Every accepted Statement of a period, by signer: what the settler sends to the hub."""
+        """Every accepted Statement of a period, by signer; the settler sends those that cover."""
         found: list[ChannelStatement] = []
         for key in await self._engine.store.keys(LEDGER.kind):
             if not key.endswith(f"/{period}"):
                 continue
             state = await self._engine.state(LEDGER, key)
             if state.statement is not None:
-                found.append(ChannelStatement(signer=state.signer, statement=state.statement))
+                found.append(
+                    ChannelStatement(
+                        signer=state.signer,
+                        statement=state.statement,
+                        acknowledged=state.acknowledged,
+                    )
+                )
         return tuple(found)
 
     async def unsigned(self, period: int) -> int:

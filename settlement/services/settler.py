@@ -65,10 +65,10 @@ from settlement.ports.chain_events import (
 )
 from settlement.ports.chain_records import Payout, PotStatus, ProofNode, StatementRow
 from settlement.protocol.merkle_sum import Tree
-from settlement.services.anchor import Anchor
+from settlement.services.anchor import Anchor, ChannelStatement
 from settlement.services.calendar import Calendar
 from settlement.services.engine import Effect, Engine, Performer
-from settlement.types import Address, Hash
+from settlement.types import Address, Hash, checksum
 
 LONGEST_LOOK_BACK = 8
 """Periods back from the current one that may still need work."""
@@ -166,7 +166,7 @@ class Settler:
         return now >= middle or await self._anchor.unsigned(period) == 0
 
     async def _begin(self, period: int, windows: PeriodWindows, now: int) -> None:
-        accepted = await self._anchor.accepted(period) if now < windows.settle_until else ()
+        accepted = await self._covering(period) if now < windows.settle_until else ()
         statements = tuple(
             MonthStatement(
                 row=AcceptedRow(
@@ -181,6 +181,27 @@ class Settler:
         )
         event = ActionSettle(statements=statements, settle_until=windows.settle_until, now=now)
         await self._apply(period, event)
+
+    async def _covering(self, period: int) -> list[ChannelStatement]:
+        """The Statements that pay all that was acknowledged.
+
+        A lower one would mark the channel-period settled at the hub and so void the nodes' direct
+        claims: a payer could sign for its first call and use the rest for nothing. Such a channel
+        is left to the nodes (ADR 14).
+        """
+        covering: list[ChannelStatement] = []
+        for found in await self._anchor.accepted(period):
+            if found.covers:
+                covering.append(found)
+                continue
+            self._log.warning(
+                "channel_left_to_claims",
+                period=period,
+                signer=checksum(found.signer),
+                signed=found.statement.amount,
+                acknowledged=found.acknowledged,
+            )
+        return covering
 
     async def _told(self, event: ChainEvent) -> None:
         told: MonthEvent

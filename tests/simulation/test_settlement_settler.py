@@ -452,13 +452,37 @@ async def test_the_settler_waits_half_of_the_window_for_late_statements() -> Non
     assert (await world.settler.month(0)).stage is Stage.SETTLING
 
 
-async def test_after_half_of_the_window_the_last_checkpoints_are_settled() -> None:
+async def test_after_half_of_the_window_a_last_checkpoint_that_covers_all_is_settled() -> None:
     world = World()
     lanes = await make_a_month(world)
     await world.promise(PAYERS[0], 0, 0, 9 * COIN)
+    await world.sign(PAYERS[0])
+    lanes[0] = (0, 0, 9 * COIN)
     world.chain.advance(PERIOD + DAY)
     await world.live_until(Stage.DONE)
     assert world.chain.credits == await expected_credits(world, lanes)
+
+
+async def test_an_early_checkpoint_does_not_free_the_payer_of_the_rest() -> None:
+    world = World()
+    lanes = await make_a_month(world)
+    await world.promise(PAYERS[0], 0, 0, 50 * COIN)  # served, acknowledged, never signed for
+    world.chain.advance(PERIOD + DAY)
+    await world.live_until(Stage.DONE)
+    assert PAYERS[0].address not in world.hub.accepted
+    assert (PAYERS[0].address, 0) not in world.chain.settled  # the nodes' claims stay possible
+    assert world.chain.credits == await expected_credits(world, lanes[2:])
+
+
+async def test_a_month_in_which_nobody_signed_for_all_ends_without_a_transaction() -> None:
+    world = World()
+    await world.open_channels()
+    await world.promise(PAYERS[0], 0, 0, COIN)
+    await world.sign(PAYERS[0])
+    await world.promise(PAYERS[0], 0, 0, 50 * COIN)
+    world.chain.advance(PERIOD + DAY)
+    await world.live_until(Stage.DONE)
+    assert world.hub.transactions == []
 
 
 async def test_an_unreachable_chain_delays_the_month_and_loses_nothing() -> None:
