@@ -1,10 +1,10 @@
 """Logs to events: eth_getLogs entries become the dataclasses of the port."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from settlement.chain.abi import Shape, artifact, build, decode_log
+from settlement.chain.abi import Shape, artifact, build, decode_log, snake_case
 from settlement.chain.deployment import Deployment
 from settlement.errors import InputError
 from settlement.ports import chain_events, dispute_events, stake_events
@@ -76,7 +76,7 @@ class EventDecoder:
         shape = self.shapes.get(contract, {}).get(topics[0])
         if shape is not None:
             try:
-                values = decode_log(shape, topics, bytes.fromhex(log["data"][2:]))
+                values = _decoded(shape, topics, bytes.fromhex(log["data"][2:]))
             except InputError as error:
                 raise LogUnreadable(event=shape.name, problem=error.problem) from error
             return build(self.types[shape.name], place | values)
@@ -88,3 +88,15 @@ class EventDecoder:
                 number=int.from_bytes(topics[3], "big"),
             )
         return None
+
+
+def _decoded(shape: Shape, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
+    """The event's arguments. Text that is no UTF-8 gets U+FFFD where it is broken: contracts do
+    not look into the strings that anybody registers, and one such log must not stop all others."""
+    texts = [item for item in shape.inputs if item.type == "string" and not item.indexed]
+    as_bytes = {item.name: replace(item, type="bytes") for item in texts}
+    inputs = tuple(as_bytes.get(item.name, item) for item in shape.inputs)
+    values = decode_log(replace(shape, inputs=inputs), topics, data)
+    for name in map(snake_case, as_bytes):
+        values[name] = values[name].decode("utf-8", "replace")
+    return values
