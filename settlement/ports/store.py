@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
 from settlement.errors import OurError
-from settlement.types import Hash
+from settlement.types import Hash, unsigned
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -86,7 +86,10 @@ class Store(Protocol):
         ...
 
     async def read_log(self, stream: str, start: int, limit: int) -> Sequence[LogRecord]:
-        """Records of a stream from ``start`` on, in order, at most ``limit`` of them."""
+        """Records of a stream from ``start`` on, in order, at most ``limit`` of them.
+
+        Raises AmountOutOfRange unless both fit 63 bits, as all positions do.
+        """
         ...
 
     async def log_length(self, stream: str) -> int:
@@ -94,11 +97,14 @@ class Store(Protocol):
         ...
 
     async def pending(self, now_ms: int, limit: int) -> Sequence[OutboxEntry]:
-        """Outbox entries due by ``now_ms``, oldest first."""
+        """Outbox entries due by ``now_ms``, oldest first, at most ``limit`` of them.
+
+        Raises AmountOutOfRange unless both fit 63 bits.
+        """
         ...
 
     async def postpone(self, effect: Hash, due_ms: int, attempts: int) -> None:
-        """Try the effect again not before ``due_ms``."""
+        """Try the effect again not before ``due_ms``. Raises AmountOutOfRange like pending."""
         ...
 
     async def done(self, effect: Hash) -> None:
@@ -146,6 +152,8 @@ class MemoryStore:
         self.outbox.update({entry.id: entry for entry in batch.outbox})
 
     async def read_log(self, stream: str, start: int, limit: int) -> Sequence[LogRecord]:
+        unsigned(start, 63, "start")
+        unsigned(limit, 63, "limit")
         log = self.logs.get(stream, {})
         return [log[position] for position in sorted(log) if position >= start][:limit]
 
@@ -153,10 +161,14 @@ class MemoryStore:
         return max(self.logs.get(stream, {}), default=-1) + 1
 
     async def pending(self, now_ms: int, limit: int) -> Sequence[OutboxEntry]:
+        unsigned(now_ms, 63, "now_ms")
+        unsigned(limit, 63, "limit")
         due = [entry for entry in self.outbox.values() if entry.due_ms <= now_ms]
         return sorted(due, key=lambda entry: entry.due_ms)[:limit]
 
     async def postpone(self, effect: Hash, due_ms: int, attempts: int) -> None:
+        unsigned(due_ms, 63, "due_ms")
+        unsigned(attempts, 63, "attempts")
         if (entry := self.outbox.get(effect)) is not None:
             self.outbox[effect] = replace(entry, due_ms=due_ms, attempts=attempts)
 

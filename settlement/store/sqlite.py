@@ -101,6 +101,8 @@ class SqliteStore:
         await self._writer.submit(batch)
 
     async def read_log(self, stream: str, start: int, limit: int) -> Sequence[LogRecord]:
+        unsigned(start, 63, "start")
+        unsigned(limit, 63, "limit")  # to SQLite a negative limit means none
         query = (
             sa.select(log_record)
             .where(log_record.c.stream == stream, log_record.c.position >= start)
@@ -115,6 +117,8 @@ class SqliteStore:
         return (await self._read(query, _only_int))[0]
 
     async def pending(self, now_ms: int, limit: int) -> Sequence[OutboxEntry]:
+        unsigned(now_ms, 63, "now_ms")
+        unsigned(limit, 63, "limit")
         columns = [column for column in outbox.c if column.name != "sequence"]
         query = (
             sa.select(*columns)
@@ -126,6 +130,7 @@ class SqliteStore:
 
     async def postpone(self, effect: Hash, due_ms: int, attempts: int) -> None:
         unsigned(due_ms, 63, "due_ms")
+        unsigned(attempts, 63, "attempts")
         await self._writer.submit(Postpone(effect=effect, due_ms=due_ms, attempts=attempts))
 
     async def done(self, effect: Hash) -> None:
@@ -222,6 +227,7 @@ def _check(batch: Batch) -> None:
         _text(record.stream)
     for entry in batch.outbox:
         unsigned(entry.due_ms, 63, "due_ms")
+        unsigned(entry.attempts, 63, "attempts")
         _text(entry.kind, entry.key)
 
 

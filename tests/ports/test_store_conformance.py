@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from settlement.errors import AmountOutOfRange
 from settlement.ports.store import (
     Batch,
     LogRecord,
@@ -218,3 +219,33 @@ async def test_changes_to_one_effect_in_one_breath_take_effect_in_order(store: S
     )
 
     assert list(await store.pending(10, 10)) == [effect(1, 7, 1), effect(3, 9)]
+
+
+@pytest.mark.parametrize("number", [-1, -(2**70), 2**63, 2**70])
+async def test_no_number_beyond_63_bits_reads_anything(store: Store, number: int) -> None:
+    await store.commit(Batch(records=tuple(map(record, range(3))), outbox=(effect(1),)))
+
+    with pytest.raises(AmountOutOfRange):
+        await store.read_log("log", number, 1)
+    with pytest.raises(AmountOutOfRange):
+        await store.read_log("log", 0, number)
+    with pytest.raises(AmountOutOfRange):
+        await store.pending(number, 1)
+    with pytest.raises(AmountOutOfRange):
+        await store.pending(0, number)
+    with pytest.raises(AmountOutOfRange):
+        await store.postpone(effect(1).id, number, 1)
+    with pytest.raises(AmountOutOfRange):
+        await store.postpone(effect(1).id, 1, number)
+
+    assert list(await store.pending(0, 10)) == [effect(1)]
+
+
+async def test_the_widest_numbers_that_fit_are_read(store: Store) -> None:
+    most = 2**63 - 1
+    await store.commit(Batch(records=(record(0),), outbox=(effect(1),)))
+
+    assert list(await store.read_log("log", most, most)) == []
+    assert list(await store.read_log("log", 0, most)) == [record(0)]
+    assert list(await store.read_log("log", 0, 0)) == []
+    assert list(await store.pending(most, most)) == [effect(1)]
