@@ -6,6 +6,7 @@ from node.errors import PeerRefused, PeerUnreachable
 from node.ports.network import Network
 from node.protocol.frames import AcknowledgeReply, AcknowledgeRequest, AnyBody
 from node.services.dispatch import Dispatch
+from settlement.core.refusals import VoucherWrongNode
 from settlement.ports.peers import AnchorUnreachable
 from settlement.protocol.signed import Signed, SignedAcknowledgement, SignedVoucher
 from settlement.types import Address
@@ -34,9 +35,15 @@ class LinkAcknowledgements:
 
 
 def serve_acknowledgements(dispatch: Dispatch, acknowledge: Acknowledge) -> None:
-    """Answer requests with ``acknowledge``."""
+    """Answer requests with ``acknowledge``.
 
-    async def answer(_peer: Address, body: AcknowledgeRequest) -> AnyBody:
+    Only for the peer's own lane: a lease for another node, which that node never asked for, would
+    take deposit away from those that serve. Refuses with VoucherWrongNode.
+    """
+
+    async def answer(peer: Address, body: AcknowledgeRequest) -> AnyBody:
+        if body.voucher.node != peer:
+            raise VoucherWrongNode(expected=peer, found=body.voucher.node)
         signed = await acknowledge(Signed(message=body.voucher, signature=body.signature))
         return AcknowledgeReply(acknowledgement=signed.message, signature=signed.signature)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from settlement.core.machine import Machine, Transition
 from settlement.core.refusals import (
+    LanesUsedUp,
     StatementBelowLast,
     StatementForAnother,
     StatementUnknown,
@@ -22,6 +23,9 @@ from settlement.types import Address, Hash, Signature, Uint32, Uint128
 
 REMEMBERED_DRAFTS = 4
 """Drafts that a signed Statement may still equal; an older one is fetched again."""
+
+MAX_LANES = 4_096
+"""Lanes of one channel-period, at most; each is a row of every draft and Statement."""
 
 _HEADROOM_DIVISOR = 4
 
@@ -162,8 +166,8 @@ def initial_ledger(key: str) -> LedgerState:
 
 
 def step(state: LedgerState, event: LedgerEvent, _now_ms: int) -> Transition[LedgerState, None]:
-    """Move a channel-period on. Raises VoucherWrongPeriod, StatementForAnother,
-    StatementUnknown, StatementBelowLast."""
+    """Move a channel-period on. Raises VoucherWrongPeriod, LanesUsedUp,
+    StatementForAnother, StatementUnknown, StatementBelowLast."""
     match event:
         case ContractReceiveDeposit():
             moved = replace(state, deposit=event.deposit, reserved=event.reserved)
@@ -187,7 +191,10 @@ def _acknowledge(state: LedgerState, event: ReceiveVoucher) -> LedgerState:
     voucher = event.voucher.message
     if voucher.period != state.period or voucher.signer != state.signer:
         raise VoucherWrongPeriod(expected=state.period, found=voucher.period)
-    held = state.debt(voucher.node, voucher.token_class) or Debt(
+    known = state.debt(voucher.node, voucher.token_class)
+    if known is None and len(state.debts) >= MAX_LANES:
+        raise LanesUsedUp(lanes=MAX_LANES, period=state.period)
+    held = known or Debt(
         node=voucher.node,
         token_class=voucher.token_class,
         promised=0,

@@ -18,6 +18,7 @@
     ├── ChannelWrongAnchor      another anchor keeps this channel in this period
     ├── PeriodClosed            the time for this is over
     ├── AcknowledgementInvalid  not the anchor's word about this lane
+    ├── LanesUsedUp             the channel has all the lanes of a period
     ├── StatementError          a statement that cannot be taken (SL-2020 to SL-2025)
     │   ├── StatementUnknown        equal to no draft
     │   ├── StatementBelowLast      below one that was accepted
@@ -209,6 +210,20 @@ class AcknowledgementInvalid(PaymentError):
     fix: ClassVar[str] = "Ask the anchor again: {problem}."
 
     problem: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LanesUsedUp(PaymentError):
+    """The channel pays as many pairs of node and token class as a period may have."""
+
+    code: ClassVar[str] = "SL-2017"
+    title: ClassVar[str] = "The channel has all the lanes of a period"
+    fix: ClassVar[str] = (
+        "Use one of its {lanes} lanes of period {period}, another channel, or the next period."
+    )
+
+    lanes: int
+    period: int
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

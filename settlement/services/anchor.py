@@ -98,7 +98,7 @@ class Anchor:
         """Acknowledge a voucher and lease what the deposit allows; durable before it is signed.
 
         Raises VoucherWrongDomain, SignatureInvalid, ChannelUnknown, ChannelWrongAnchor,
-        PeriodClosed, StoreFailed.
+        PeriodClosed, LanesUsedUp, StoreFailed.
         """
         message = voucher.message
         require_voucher_signer(self._domain, voucher)

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from settlement.core.ledger import (
+    MAX_LANES,
     ActionDraft,
     ActionLimit,
     ContractReceiveDeposit,
+    Debt,
     LedgerEvent,
     LedgerState,
     ReceiveStatement,
@@ -21,6 +23,7 @@ from settlement.core.ledger import (
 )
 from settlement.core.refusals import (
     DraftInconsistent,
+    LanesUsedUp,
     StatementBelowLast,
     StatementForAnother,
     StatementUnknown,
@@ -90,6 +93,27 @@ def test_a_deposit_that_is_being_withdrawn_carries_no_new_lease() -> None:
         receive(0, 0, 900),
     )
     assert state.acknowledged == state.leased < 200
+
+
+def test_a_channel_has_a_bounded_number_of_lanes_and_those_go_on() -> None:
+    debts = tuple(
+        Debt(
+            node=NODES[0],
+            token_class=Hash(number.to_bytes(32, "big")),
+            promised=1,
+            acknowledged=1,
+            lease_cap=1,
+            voucher=Signature(bytes(65)),
+        )
+        for number in range(MAX_LANES - 1)
+    )
+    state = replace(after(ContractReceiveDeposit(deposit=10**6)), debts=debts)
+    state = step(state, receive(1, 0, 1), 0).state
+    with pytest.raises(LanesUsedUp):
+        step(state, receive(2, 0, 1), 0)
+    grown = step(state, receive(1, 0, 100), 0).state
+    assert len(grown.debts) == MAX_LANES
+    assert grown.acknowledgement(NODES[1], CLASSES[0]).acknowledged == 100
 
 
 def test_an_earlier_period_keeps_what_it_leased_and_little_more() -> None:
