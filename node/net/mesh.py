@@ -37,6 +37,9 @@ _REFUSED_CLOSE_CODE = 4001
 # Every link of a network on one machine, or behind one proxy, comes from one address.
 _LISTENER = Limits(connections=1_024, connections_per_address=512)
 _LIMITS = LinkLimits()
+# A URL comes from a stranger: what a codec or the resolver says of it (ValueError) is one member's
+# trouble, and must never end the links of all others.
+_UNREACHABLE = (LinkRefused, InputError, aiohttp.ClientError, OSError, ValueError)
 _RETRYABLE = frozenset({PeerOverloaded.code, NoReply.code})
 
 
@@ -193,7 +196,7 @@ class Mesh:
             try:
                 async with asyncio.timeout(self._limits.handshake_ms / 1000):
                     ws = await self._dial(member)
-            except (LinkRefused, InputError, aiohttp.ClientError, OSError) as error:
+            except _UNREACHABLE as error:
                 self._log.info("dial_failed", peer=member.key.hex(), error=str(error))
                 failures = min(failures + 1, 16)
             else:

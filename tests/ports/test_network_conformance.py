@@ -318,12 +318,17 @@ async def test_of_two_nodes_the_lower_address_dials(three: Meshes) -> None:
     assert list(high._dials) == []
 
 
-async def test_a_member_with_an_unreadable_link_url_harms_nobody(three: Meshes) -> None:
+@pytest.mark.parametrize(
+    "url",
+    ["", "wss://user:secret@127.0.0.1:1/#x", "wss://a..b:1", "wss://.:1", "wss://xn--a:1",
+     "wss://" + "a" * 70 + ":1", "wss://\ud800:1", "wss://[::1", "wss://127.0.0.1:99999"],
+)  # fmt: skip
+async def test_a_member_with_an_unreadable_link_url_harms_nobody(three: Meshes, url: str) -> None:
     one, other, third = three.nodes
-    broken = replace(member_of(third), link_url="wss://user:secret@127.0.0.1:1/#x")
-    one.set_members([member_of(other), broken])
+    one.set_members([replace(member_of(third), link_url=url), member_of(other)])
     other.set_members([member_of(one)])
     await one.until_linked([other.key])
+    await asyncio.sleep(0.1)  # several tries at the unreadable one
 
     assert await one.request(other.key, ASKED, 2_000) == Done()
 

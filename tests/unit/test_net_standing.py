@@ -46,6 +46,7 @@ def test_frames_a_little_closer_together_than_that_do() -> None:
     [
         ("wss://node.example:9000", "wss://node.example:9000/link"),
         ("https://node.example:9000/", "https://node.example:9000/link"),
+        ("wss://münchen.example.:9", "wss://xn--mnchen-3ya.example.:9/link"),
         ("wss://[::1]:9000/behind/proxy", "wss://[::1]:9000/behind/proxy"),
     ],
 )
@@ -56,7 +57,9 @@ def test_a_link_url_is_dialled_at_its_path(url: str, dialled: str) -> None:
 @pytest.mark.parametrize(
     "url",
     ["", "node.example", "ws://node.example", "http://x", "wss://", "wss://u:p@x", "wss://x/#f",
-     "wss://x/?q", "wss://x:99999", "wss://[::1", "file:///etc/passwd"],
+     "wss://x/?q", "wss://x:99999", "wss://[::1", "file:///etc/passwd", "wss://a..b:1", "wss://.:1",
+     "wss://-:1", "wss://a b:1", "wss://a%b:1", "wss://xn--a:1", "wss://x:0", "wss://\ud800:1",
+     "wss://a\u3002\u3002b:1", "wss://" + "a" * 70 + ":1", "wss://" + "a." * 127 + "b:1"],
 )  # fmt: skip
 def test_anything_else_is_not_dialled(url: str) -> None:
     with pytest.raises(InputError):
