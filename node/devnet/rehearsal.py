@@ -248,7 +248,7 @@ class Rehearsal:
         for player in self.players:
             view = player.base.view
             known = {m.key for role in (ANCHOR, SERVICE) for m in view.members.active(role)}
-            if known != wanted or not any(each.script_uri for each in view.classes.values()):
+            if known != wanted or not any(each.scripts for each in view.classes.values()):
                 return False
         return True
 

@@ -30,9 +30,18 @@ from settlement.ports.chain_events import (
     TokenMoved,
     UrlsUpdated,
 )
-from settlement.types import ZERO_ADDRESS, ZERO_HASH, Address, Hash, TokenClass, TokenId
+from settlement.types import ZERO_ADDRESS, Address, Hash, TokenClass, TokenId
 
 Listener = Callable[[ChainEvent], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedScript:
+    """A script that the issuer named on chain in ``block``."""
+
+    block: int
+    uri: str
+    hash: Hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +51,18 @@ class ClassView:
     token_class: TokenClass
     issuer: Address
     payout: Address
-    script_uri: str = ""
-    script_hash: Hash = ZERO_HASH
+    scripts: tuple[PublishedScript, ...] = ()
     rent_expiry: int = 0
+
+    @property
+    def newest(self) -> PublishedScript | None:
+        """The script that is published now."""
+        return self.scripts[-1] if self.scripts else None
+
+    def script_at(self, block: int) -> PublishedScript | None:
+        """The script that was published in ``block``, or the first one where that came later."""
+        before = [script for script in self.scripts if script.block <= block]
+        return before[-1] if before else next(iter(self.scripts), None)
 
     def rented_at(self, timestamp: int) -> bool:
         """Whether rent is paid at this chain time."""
@@ -136,7 +154,10 @@ class ChainView:
             return
         view = self.classes[event.token_class]
         if isinstance(event, ScriptPublished):
-            view = replace(view, script_uri=event.script_uri, script_hash=event.script_hash)
+            published = PublishedScript(
+                block=event.block, uri=event.script_uri, hash=event.script_hash
+            )
+            view = replace(view, scripts=(*view.scripts, published))
         else:
             view = replace(view, rent_expiry=event.expiry)
         self.classes[event.token_class] = view

@@ -13,6 +13,7 @@ from node.core.actions import due_timers
 from node.core.election import Timing, assemble, window_at
 from node.core.journal import ActionExecuted, JournalState, Phase, ReceiveInput, ReceiveLease
 from node.core.proposing import candidacy, draft, next_order, next_window_ms
+from node.errors import TokenUnknown
 from node.ports.network import Network
 from node.protocol.frames import Lease, VoteReply, VoteRequest
 from node.protocol.messages import ElectionVote
@@ -96,6 +97,9 @@ class Executing:
     async def _drive(self, group: asyncio.TaskGroup, token: Hash) -> None:
         try:
             again_ms = await self._work(token)
+        except TokenUnknown as error:
+            self._log.warning("token_gone", token=token.hex(), error=str(error))
+            again_ms = None
         except SmartLayerError as error:
             self._log.warning("token_stalled", token=token.hex(), error=str(error))
             again_ms = VOTE_PAUSE_MS if error.retryable else self._timing.gap_ms

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 
 import msgspec
+import structlog
 
 from node.core.feed import (
     FEED,
@@ -37,6 +38,7 @@ from node.protocol.frames import (
 )
 from node.services.dispatch import Dispatch
 from node.services.metrics import Metrics
+from settlement.errors import SmartLayerError
 from settlement.protocol.typed_data import Domain
 from settlement.services.engine import Effect, Engine, Performer
 from settlement.types import Address
@@ -70,6 +72,7 @@ class FeedService:
         self._metrics = metrics
         self._random = random
         self._subscribers: list[Subscriber] = []
+        self._log = structlog.get_logger("feeds")
         self._gaps: dict[str, tuple[Address, str, int, Address]] = {}
 
     def on_delivered(self, subscriber: Subscriber) -> None:
@@ -123,7 +126,7 @@ class FeedService:
             for position in range(0, state.next, MAX_ASKED):
                 records = await self._engine.store.read_log(f"feed/{key}", position, MAX_ASKED)
                 for record in records:
-                    await self._tell(msgspec.json.decode(record.body, type=FeedPush))
+                    await self._tell_again(msgspec.json.decode(record.body, type=FeedPush))
 
     async def run(self) -> None:
         """Repair gaps and exchange frontiers, until cancelled."""
@@ -171,6 +174,15 @@ class FeedService:
     async def _tell(self, push: FeedPush) -> None:
         for subscriber in self._subscribers:
             await subscriber(push)
+
+    async def _tell_again(self, push: FeedPush) -> None:
+        """Tell subscribers what they were told before; one that cannot hear it now is no reason
+        not to start."""
+        for subscriber in self._subscribers:
+            try:
+                await subscriber(push)
+            except SmartLayerError as error:
+                self._log.warning("replay_refused", error=str(error))
 
     async def _forward(self, effect: Effect) -> None:
         assert isinstance(effect.request, ForwardEntry)

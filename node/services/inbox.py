@@ -5,11 +5,11 @@ import asyncio
 import structlog
 
 from node.core.inputs import Attested, encode_input
-from node.errors import AttestationError, JournalError
 from node.protocol.frames import FeedPush
 from node.services.feeds import FeedService
 from node.services.instances import Instance, Instances
 from node.services.replication import Replication
+from settlement.errors import SmartLayerError
 from settlement.types import Address, Hash
 
 EPOCH = 0
@@ -34,19 +34,37 @@ class Inbox:
         """Let tokens that have just begun hear what was said since their activation."""
         while True:
             token = await self._begun.get()
-            instance = await self._instances.instance(token)
-            assert instance.state.tip is not None, "a token that has begun has a commit"
-            since_ms = instance.state.tip.entry.time
-            for each in instance.script.service.subscriptions:
-                await self._hear(instance, each.attester, each.topic, since_ms)
+            try:
+                await self._catch_up(token)
+            except SmartLayerError as error:
+                # One token must not keep the others from hearing; its next entry tries again.
+                self._log.warning("history_not_heard", token=token.hex(), error=str(error))
 
     async def deliver(self, push: FeedPush) -> None:
-        """Let every subscribed token hear an entry; hearing it again changes nothing."""
+        """Let every subscribed token hear an entry; hearing it again changes nothing.
+
+        A token that cannot (it was burnt, its script was withdrawn) does not keep the others from
+        hearing. Raises what a retry may help, after all the others have heard.
+        """
         data = encode_input(Attested(entry=push.entry, signature=push.signature, body=push.body))
+        again: SmartLayerError | None = None
         for token in await self._instances.held():
-            instance = await self._instances.instance(token)
-            if instance.state.version > 0 and await self._concerns(instance, push):
-                await self._hand_over(token, data)
+            try:
+                instance = await self._instances.instance(token)
+                if instance.state.version > 0 and await self._concerns(instance, push):
+                    await self._replication.receive(token, data)
+            except SmartLayerError as error:
+                self._log.info("entry_refused", token=token.hex(), error=str(error))
+                again = error if error.retryable else again
+        if again is not None:
+            raise again
+
+    async def _catch_up(self, token: Hash) -> None:
+        instance = await self._instances.instance(token)
+        assert instance.state.tip is not None, "a token that has begun has a commit"
+        since_ms = instance.state.tip.entry.time
+        for each in instance.script.service.subscriptions:
+            await self._hear(instance, each.attester, each.topic, since_ms)
 
     async def _hear(self, instance: Instance, attester: Address, topic: str, since_ms: int) -> None:
         first = 0
@@ -64,10 +82,3 @@ class Inbox:
             and (each.tag is None or each.tag in entry.tags)
             for each in declared.subscriptions
         )
-
-    async def _hand_over(self, token: Hash, data: bytes) -> None:
-        try:
-            await self._replication.receive(token, data)
-        except (AttestationError, JournalError) as error:
-            # A subscriber may refuse what its feed carried in order: it is told, and goes on.
-            self._log.info("entry_refused", token=token.hex(), error=str(error))

@@ -91,7 +91,7 @@ class Instances:
         state, view = await self.state(token), self.view(token)
         if state.phase is not Phase.ACTIVE:
             raise TokenUnknown(token="0x" + token.hex(), problem="this node does not hold it")
-        script = await self._scripts.of_class(view.token.token_class.id)
+        script = await self._scripts.of_token(view)
         attributes = await self._attributes(state)
         return Instance(view=view, script=script, state=state, attributes=attributes)
 
@@ -131,7 +131,7 @@ class Instances:
         """
         token = view.token.id
         if token not in self._activations:
-            script = await self._scripts.of_class(view.token.token_class.id)
+            script = await self._scripts.of_token(view)
             block = await self._chain.block(view.minted_in)
             values = await self._resolve(script, view, block)
             activation = Activation(
@@ -146,7 +146,7 @@ class Instances:
 
     async def attempt_limits(self, view: TokenView) -> dict[str, int]:
         """How often the executor tries each action of a token's script."""
-        script = await self._scripts.of_class(view.token.token_class.id)
+        script = await self._scripts.of_token(view)
         return {action.name: action.attempts for action in script.service.actions}
 
     async def _resolve(self, script: ClassScript, view: TokenView, block: Block) -> dict[str, Json]:

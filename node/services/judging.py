@@ -4,15 +4,18 @@ Every replica judges alike, since nothing but the input, the script and the chai
 times compared are those that the input itself carries.
 """
 
+from collections.abc import Sequence
+
 from node.core.canonical import object_from_bytes
 from node.core.declared import check_input
-from node.core.inputs import Activation, Attested, Outcome, decode_input
+from node.core.inputs import Activation, Attested, Failure, Outcome, decode_input
 from node.errors import InputInvalid, InputNotDeclared
-from node.services.calling import require_chain, require_evidence
+from node.services.calling import action_call, require_chain, require_evidence
 from node.services.instances import Instance, Instances
 from node.services.running import handler_and_event
 from node.tokenscript.described import DescribedAttestation
 from settlement.protocol.typed_data import Domain
+from settlement.types import Hash
 
 
 class Judge:
@@ -39,6 +42,10 @@ class Judge:
                 require_attested(instance, given, self._domain.chain_id)
             case Outcome():
                 require_outcome(instance, given, self._domain.chain_id)
+                require_call(instance, given.key, [given.response.request_hash])
+            case Failure():
+                hashes = [word.attestation.request_hash for word in given.words]
+                require_call(instance, given.key, hashes)
             case _:
                 pass
         handler_and_event(given)  # an input that cannot become an event is refused here
@@ -68,3 +75,14 @@ def require_outcome(instance: Instance, given: Outcome, chain_id: int) -> None:
     if action is None:
         raise InputNotDeclared(problem=f"no action {given.response.action}")
     require_evidence(action, given.attestation, given.response.time, chain_id)
+
+
+def require_call(instance: Instance, key: Hash, request_hashes: Sequence[Hash]) -> None:
+    """What came of a call must be of the very call that the open action asks for: words about an
+    earlier one say nothing. An action that is not open is for the journal to refuse."""
+    action = next((each for each in instance.state.actions if each.key == key), None)
+    if action is None:
+        return
+    wanted = action_call(instance.script, action.effect, key).http.request_hash
+    if any(found != wanted for found in request_hashes):
+        raise InputInvalid(problem="it tells of another call than the open action's")

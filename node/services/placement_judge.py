@@ -43,6 +43,6 @@ class PlacementJudge:
             raise PlacementInvalid(problem="its activation block does not hold the mint")
         if placement.seed != await self._beacon.value(view.minted_in):
             raise PlacementInvalid(problem="its seed is not the beacon's")
-        script = await self._scripts.of_class(view.token.token_class.id)
+        script = await self._scripts.of_token(view)
         rules = rules_of(script, self._rules)
         verify_placement(placement, view.token, self._view.members, rules)

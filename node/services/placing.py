@@ -88,7 +88,7 @@ class Placing:
         minted = self._view.tokens.get(token)
         if minted is None:
             return  # burnt, or its mint was replaced by a reorganisation
-        script = await self._scripts.of_class(minted.token.token_class.id)
+        script = await self._scripts.of_token(minted)
         rules = rules_of(script, self._rules)
         seed = await self._beacon.value(minted.minted_in)
         placement = place(minted.token, minted.minted_in, seed, self._view.members, rules)

@@ -23,6 +23,7 @@ from settlement.ports.clock import Clock
 from settlement.protocol.signed import Signed, SignedVoucher
 from settlement.protocol.signing import SigningKey
 from settlement.protocol.typed_data import Domain
+from settlement.services.anchor import require_voucher_signer
 from settlement.services.calendar import Calendar
 from settlement.services.collector import Collector
 from settlement.types import Hash, TokenId
@@ -123,6 +124,8 @@ class Reads:
             return
         if request.voucher is None:
             raise PaymentMissing(interface=read.name, price=price)
+        # A priced call checks the voucher when it is admitted, a free one only here.
+        require_voucher_signer(self._domain, request.voucher)
         check_grant(
             request.grant,
             domain=self._domain,

@@ -10,7 +10,9 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from node.core.election import Timing, fence_of
+from node.core.commits import verify_signatures
+from node.core.election import Timing, fence_of, verify_lease
+from node.core.inputs import decode_input, input_hash
 from node.core.instance import JOURNAL, journal_key
 from node.core.journal import (
     ActionActivate,
@@ -29,8 +31,16 @@ from node.core.journal import (
     SendQuery,
     journal_stream,
 )
-from node.core.replicating import needs_run, reply_to_query, require_accepted
-from node.errors import BaseMoved, JournalBehind, PeerRefused, PeerUnreachable
+from node.core.replicating import needs_run, reply_to_query, require_accepted, require_active
+from node.errors import (
+    BaseMoved,
+    CertificateInvalid,
+    InputInvalid,
+    JournalBehind,
+    PeerRefused,
+    PeerUnreachable,
+    SignerUnknown,
+)
 from node.ports.network import Network
 from node.protocol.frames import (
     AnyBody,
@@ -48,7 +58,7 @@ from node.services.judging import Judge
 from node.services.metrics import Metrics
 from node.services.running import Runner
 from settlement.core.machine import Transition
-from settlement.protocol.signing import SigningKey
+from settlement.protocol.signing import SigningKey, require_signer
 from settlement.protocol.typed_data import Domain
 from settlement.services.engine import Effect, Engine, Performer
 from settlement.types import Address, Hash
@@ -162,10 +172,12 @@ class Replication:
 
     async def catch_up(self, token: Hash, peer: Address) -> None:
         """Learn from ``peer`` every commit that it has and we have not."""
-        while True:
-            state = await self._instances.state(token)
-            reply = await self._ask(peer, token, state.version + 1, None)
-            if reply.version <= state.version or not reply.commits:
+        version = -1
+        while (state := await self._instances.state(token)).version > version:
+            version = state.version
+            require_holder(state, peer)
+            reply = await self._ask(peer, token, version + 1, None)
+            if reply.version <= version:
                 return
             for commit in reply.commits:
                 await self._learn(token, commit)
@@ -186,6 +198,7 @@ class Replication:
         token = proposal.entry.token
         for _ in range(BASE_TRIES):
             instance = await self._instances.instance(token)
+            self._require_executors(instance.state, proposal)
             await self._judge.require(instance, proposal.input)
             execution = await self._run(token, proposal.input, proposal)
             event = ReceiveProposal(
@@ -201,6 +214,16 @@ class Replication:
                 continue
         raise BaseMoved(version=proposal.entry.version)
 
+    def _require_executors(self, state: JournalState, proposal: Proposal) -> None:
+        """Nothing is run for a peer that does not hold the lease which it shows."""
+        entry, vote = proposal.entry, proposal.lease.vote
+        require_holder(state, entry.executor)
+        if (vote.token, vote.executor) != (entry.token, entry.executor):
+            raise CertificateInvalid(problem="it is not the executor's lease of this token")
+        if state.seen != proposal.lease:
+            verify_lease(self._domain, proposal.lease, self._instances.anchors)
+        require_signer(self._domain, entry, proposal.signature, entry.executor)
+
     async def _on_commit(self, peer: Address, commit: Commit) -> AnyBody:
         try:
             await self._learn(commit.entry.token, commit)
@@ -209,6 +232,14 @@ class Replication:
         return Done()
 
     async def _learn(self, token: Hash, commit: Commit) -> None:
+        """Apply a commit; nothing is run before a majority's signatures are seen."""
+        state = await self._instances.state(token)
+        require_active(state)
+        if commit.entry.version < state.version:
+            return
+        verify_signatures(self._domain, commit.entry, commit.signatures, state.holders)
+        if commit.entry.input_hash != input_hash(decode_input(commit.input)):
+            raise InputInvalid(problem="it is not the input of this commit")
         for _ in range(BASE_TRIES):
             event = ReceiveCommit(
                 commit=commit,
@@ -233,6 +264,8 @@ class Replication:
         return await self._runner.apply(instance.script, instance.base, data, entry.time)
 
     async def _on_query(self, peer: Address, query: JournalQuery) -> AnyBody:
+        """A token's journal is for its replicas: inputs are as private as the state."""
+        require_holder(await self._instances.state(query.token), peer)
         if query.lease is not None:
             event = ReceiveQuery(
                 asker=peer,
@@ -323,3 +356,9 @@ class Replication:
             )
             problem = f"it refuses: {error.refusal} {error.reason}"
             raise PeerUnreachable(peer=peer, problem=problem) from error
+
+
+def require_holder(state: JournalState, peer: Address) -> None:
+    """Raise SignerUnknown unless ``peer`` is one of the token's replicas."""
+    if peer not in state.holders:
+        raise SignerUnknown(signer=peer, role="holder")

@@ -27,7 +27,7 @@ from node.ports.sandbox import effects_belong
 from node.protocol.frames import AnyBody, RouteCall, RouteReply
 from node.protocol.messages import FailureAttestation, ObservedResponse, Placement
 from node.services.calling import ActionCall, action_call, perform, proven, shown
-from node.services.chain_view import ChainView
+from node.services.chain_view import ChainView, TokenView
 from node.services.dispatch import Dispatch
 from node.services.metrics import Metrics
 from node.services.script_library import ScriptLibrary
@@ -116,14 +116,14 @@ class Routing:
         effect = asked.effects[asked.index]
         name = object_from_bytes(effect).get("action")
         key = action_key(asked.token, asked.commit.entry.version, asked.index, str(name))
-        script = await self._scripts.of_class(self._class_of(asked.token))
+        script = await self._scripts.of_token(self._view_of(asked.token))
         return action_call(script, effect, key)
 
-    def _class_of(self, token: Hash) -> Hash:
+    def _view_of(self, token: Hash) -> TokenView:
         view = self._view.tokens.get(token)
         if view is None:
             raise TokenUnknown(token="0x" + token.hex(), problem="the chain does not show it")
-        return view.token.token_class.id
+        return view
 
     def _reply(self, asked: RouteCall, call: ActionCall, outcome: HttpOutcome) -> RouteReply:
         succeeded, _ = proven(call.action, outcome, self._domain.chain_id)

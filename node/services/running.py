@@ -21,7 +21,7 @@ from node.core.inputs import (
     input_hash,
 )
 from node.core.journal import Execution
-from node.errors import NotCanonical, RunFailed
+from node.errors import InputInvalid, NotCanonical, RunFailed
 from node.ports.sandbox import Mode, RunRequest, RunResult, Sandbox, Status
 from node.services.prices import UPDATES
 from node.services.script_library import ClassScript
@@ -206,13 +206,18 @@ def _outcome_event(given: Outcome) -> dict[str, Any]:
 
 
 def _failure_event(given: Failure) -> dict[str, Any]:
+    if not given.words:
+        raise InputInvalid(problem="a failure without words")
     word = given.words[0].attestation
+    seen = [from_bytes(each.outcomes) for each in given.words]
+    if not all(isinstance(outcomes, list) for outcomes in seen):
+        raise InputInvalid(problem="the outcomes are not a list")
     return {
         "kind": "failure",
         "action": word.action,
         "fence": {"version": word.version, "attempt": word.attempt},
         "anchors": [checksum(word.anchor) for word in given.words],
-        "outcomes": [seen for word in given.words for seen in from_bytes(word.outcomes)],
+        "outcomes": [outcome for outcomes in seen for outcome in outcomes],
     }
 
 

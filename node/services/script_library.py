@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from node.core.placement import Rules
 from node.errors import ScriptHashWrong, ScriptSignerWrong, ServicePartMissing, TokenUnknown
 from node.ports.scripts import ScriptSource
-from node.services.chain_view import ChainView, ClassView
+from node.services.chain_view import ChainView, ClassView, PublishedScript, TokenView
 from node.store.scripts import ScriptCache
 from node.tokenscript.model import TokenScript
 from node.tokenscript.parse import parse_signed
@@ -43,45 +43,60 @@ class ScriptLibrary:
         self._loading: dict[Hash, asyncio.Lock] = {}
 
     async def of_class(self, class_id: Hash) -> ClassScript:
-        """The script that is published for a class now.
+        """The script that is published for a class now; see :meth:`of_token` for what it raises."""
+        view = self._class(class_id)
+        return await self._loaded_once(view, view.newest)
+
+    async def of_token(self, token: TokenView) -> ClassScript:
+        """The script of a token: the one that was published when it was minted, for good.
 
         Raises TokenUnknown for an unregistered class, PeerUnreachable (retryable) when the file
         cannot be fetched, ScriptHashWrong, ScriptSignerWrong, ServicePartMissing, and the
         refusals of the parser.
         """
+        view = self._class(token.token.token_class.id)
+        return await self._loaded_once(view, view.script_at(token.minted_in))
+
+    def _class(self, class_id: Hash) -> ClassView:
         view = self._view.classes.get(class_id)
-        if view is None or not view.script_uri:
-            problem = "its class is not registered, or has no script"
-            raise TokenUnknown(token="0x" + class_id.hex(), problem=problem)
-        async with self._loading.setdefault(view.script_hash, asyncio.Lock()):
-            if view.script_hash not in self._loaded:
-                self._loaded[view.script_hash] = await self._load(view)
-        return self._loaded[view.script_hash]
+        if view is None:
+            raise TokenUnknown(token="0x" + class_id.hex(), problem="its class is not registered")
+        return view
 
-    async def _load(self, view: ClassView) -> ClassScript:
-        xml = await self._cache.get(view.script_hash)
-        if xml is None:
-            xml = await self._source.fetch(view.script_uri)
-            if keccak(xml) != view.script_hash:
-                raise ScriptHashWrong(uri=view.script_uri, expected=view.script_hash)
-            script = trusted_script(xml, view)
-            await self._cache.put(xml)
-            return script
-        return trusted_script(xml, view)
+    async def _loaded_once(self, view: ClassView, script: PublishedScript | None) -> ClassScript:
+        if script is None or not script.uri:
+            raise TokenUnknown(
+                token="0x" + view.token_class.id.hex(), problem="its class has no script"
+            )
+        async with self._loading.setdefault(script.hash, asyncio.Lock()):
+            if script.hash not in self._loaded:
+                self._loaded[script.hash] = await self._load(view, script)
+        return self._loaded[script.hash]
+
+    async def _load(self, view: ClassView, script: PublishedScript) -> ClassScript:
+        xml = await self._cache.get(script.hash)
+        if xml is not None:
+            return trusted_script(xml, view, script)
+        xml = await self._source.fetch(script.uri)
+        if keccak(xml) != script.hash:
+            raise ScriptHashWrong(uri=script.uri, expected=script.hash)
+        trusted = trusted_script(xml, view, script)
+        await self._cache.put(xml)
+        return trusted
 
 
-def trusted_script(xml: bytes, view: ClassView) -> ClassScript:
+def trusted_script(xml: bytes, view: ClassView, script: PublishedScript) -> ClassScript:
     """Verify and parse a script whose bytes have the published hash."""
     verified = verify(xml)
     if verified.signer != view.issuer:
         raise ScriptSignerWrong(signer=verified.signer or b"", issuer=view.issuer)
     model = parse_signed(verified)
     if model.service is None:
-        raise ServicePartMissing(uri=view.script_uri)
+        raise ServicePartMissing(uri=script.uri)
     source = model.service.script.source.encode()
     return ClassScript(
         token_class=view.token_class,
-        file_hash=view.script_hash,
+        file_hash=script.hash,
         model=model,
         service=model.service,
         source=source,

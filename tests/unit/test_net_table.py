@@ -75,7 +75,7 @@ def signed(placement: Placement, key: SigningKey) -> PlacementAnnounce:
 class NoScripts:
     """Every class's script asks for nothing in particular."""
 
-    async def of_class(self, _: Hash) -> SimpleNamespace:
+    async def of_token(self, _: object) -> SimpleNamespace:
         return SimpleNamespace(service=SimpleNamespace(level=None))
 
 

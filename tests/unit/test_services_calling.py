@@ -11,12 +11,12 @@ from node.devnet.rehearsal_people import HOTEL_URL, People, person_key
 from node.errors import EffectRefused
 from node.ports.http import HttpOutcome, HttpOutcomeKind, MemoryHttp
 from node.services.calling import action_call, perform, proven, shown
-from node.services.chain_view import ClassView
+from node.services.chain_view import ClassView, PublishedScript
 from node.services.script_library import ClassScript, trusted_script
 from node.tokenscript.described import DescribedAttestation
 from settlement.ports.clock import VirtualClock
 from settlement.protocol.typed_data import Domain
-from settlement.types import Address, Hash
+from settlement.types import Address, Hash, keccak
 
 CHAIN = 31_337
 NOW_S = 1_700_000_000
@@ -33,7 +33,11 @@ def script() -> ClassScript:
         issuer=people.airline.address,
         payout=people.airline.address,
     )
-    return trusted_script(people.script, view)
+    return trusted_script(
+        people.script,
+        view,
+        PublishedScript(block=1, uri="https://airline.example/t", hash=keccak(people.script)),
+    )
 
 
 def effect(**changed: Any) -> bytes:

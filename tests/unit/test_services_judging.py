@@ -21,7 +21,7 @@ from node.errors import (
 )
 from node.protocol.messages import FeedEntry, ObservedResponse
 from node.services.calling import require_chain
-from node.services.chain_view import ClassView, TokenView
+from node.services.chain_view import ClassView, PublishedScript, TokenView
 from node.services.instances import Instance
 from node.services.judging import require_attested, require_outcome
 from node.services.script_library import trusted_script
@@ -51,7 +51,11 @@ def instance() -> Instance:
             minted_to=PEOPLE.traveller.address,
             minted_in=3,
         ),
-        script=trusted_script(PEOPLE.script, view),
+        script=trusted_script(
+            PEOPLE.script,
+            view,
+            PublishedScript(block=1, uri="https://airline.example/t", hash=keccak(PEOPLE.script)),
+        ),
         state=JournalState(token=TOKEN.id),
         attributes=to_bytes({"flightNumber": "SL123", "hotelBooking": "H-1"}),
     )
