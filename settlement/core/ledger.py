@@ -235,12 +235,17 @@ def _limit(state: LedgerState, headroom: int) -> LedgerState:
     return replace(state, limit=state.leased + room)
 
 
-def _draft(state: LedgerState, anchor: Address) -> LedgerState:
+def draft_now(state: LedgerState, anchor: Address) -> StatementDraft:
+    """The draft over what is acknowledged now, in the name of ``anchor``."""
     lanes = (
         LaneAmount(node=d.node, token_class=d.token_class, amount=d.acknowledged)
         for d in state.debts
     )
-    draft = draft_of(anchor, state.signer, state.period, lanes)
+    return draft_of(anchor, state.signer, state.period, lanes)
+
+
+def _draft(state: LedgerState, anchor: Address) -> LedgerState:
+    draft = draft_now(state, anchor)
     if state.drafts and state.drafts[-1] == draft:
         return state
     return replace(state, drafts=(*state.drafts, draft)[-REMEMBERED_DRAFTS:])

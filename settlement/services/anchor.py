@@ -19,6 +19,7 @@ from settlement.core.ledger import (
     LedgerState,
     ReceiveStatement,
     ReceiveVoucher,
+    draft_now,
     ledger_key,
 )
 from settlement.core.periods import Phase
@@ -117,9 +118,19 @@ class Anchor:
     async def draft(self, signer: Address, period: int) -> StatementDraft:
         """What the integration is asked to sign for a period; amount 0 where nothing is owed.
 
-        Remembered before it is handed out. Raises ChannelUnknown, ChannelWrongAnchor.
+        Remembered before it is handed out, where there is something to remember: anybody may ask.
+        Raises ChannelUnknown, ChannelWrongAnchor, PeriodClosed (before the channel was opened, or
+        in the future).
         """
-        await self._require_ours(signer, period)
+        channel = await self._require_ours(signer, period)
+        current = await self._calendar.period()
+        if not channel.opened_in <= period <= current:
+            phase = "not begun" if period > current else "before the channel was opened"
+            raise PeriodClosed(period=period, current=current, phase=phase)
+        state = await self.ledger(signer, period)
+        draft = draft_now(state, self.address)
+        if not draft.amount or (state.drafts and state.drafts[-1] == draft):
+            return draft
         moved = await self._engine.apply(
             LEDGER, ledger_key(signer, period), ActionDraft(anchor=self.address)
         )
