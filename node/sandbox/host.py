@@ -10,9 +10,8 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -230,10 +229,12 @@ def _compiled(engine: wasmtime.Engine, binary: bytes, config: HostConfig) -> was
         return wasmtime.Module(engine, binary)
     kind = "interpreted" if config.interpreted else "native"
     digest = hashlib.sha256(binary).hexdigest()[:32]
-    file = config.cache / f"{digest}-{version('wasmtime')}-{kind}.cwasm"
+    file = config.cache / f"{digest}-{kind}.cwasm"
     kept = _kept(file)
     if kept is not None:
-        return wasmtime.Module.deserialize(engine, kept)
+        # another release of wasmtime, or another processor, refuses it
+        with suppress(wasmtime.WasmtimeError):
+            return wasmtime.Module.deserialize(engine, kept)
     module = wasmtime.Module(engine, binary)
     _keep(file, bytes(module.serialize()))
     return module

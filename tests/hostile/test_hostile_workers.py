@@ -1,6 +1,7 @@
 """What goes wrong around a run rather than in it: workers killed, held up, crowded, misled."""
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -202,7 +203,9 @@ async def test_nothing_is_left_running_when_the_pool_ends(cache: Path) -> None:
     assert set(workers_of(os.getpid())) == before
 
 
-@pytest.mark.parametrize("damage", ["flipped bit", "cut short", "empty", "open to others"])
+@pytest.mark.parametrize(
+    "damage", ["flipped bit", "cut short", "empty", "of another runtime", "open to others"]
+)
 def test_a_damaged_cache_is_compiled_again(cache: Path, tmp_path: Path, damage: str) -> None:
     first = Runner(HostConfig(cache=cache)).run(request(Hash(bytes(32))))
     folder = tmp_path / "cache"
@@ -216,6 +219,9 @@ def test_a_damaged_cache_is_compiled_again(cache: Path, tmp_path: Path, damage: 
             file.write_bytes(whole[:middle] + flipped + whole[middle + 1 :])
         case "cut short":
             file.write_bytes(whole[:-1000])
+        case "of another runtime":
+            code = b"\x7fELF" + whole[36:9_000]
+            file.write_bytes(hashlib.sha256(code).digest() + code)
         case "empty":
             file.write_bytes(b"")
         case _:
