@@ -31,6 +31,7 @@ from node.sandbox.pool import PoolConfig, SandboxPool
 from node.services.beacon import RandaoBeacon
 from node.services.chain_view import ChainView
 from node.services.dispatch import Dispatch
+from node.services.feed_interest import FeedInterest
 from node.services.feeds import FeedService
 from node.services.following import Following
 from node.services.metrics import Metrics
@@ -94,6 +95,7 @@ class Foundation:
     network: Network
     metrics: Metrics
     feeds: FeedService
+    interest: FeedInterest
     scripts: ScriptLibrary
     beacon: Beacon
     rules: Rules
@@ -172,8 +174,9 @@ async def lay_foundation(config: NodeConfig, edges: Edges) -> Foundation:
         reader=chain, clock=edges.clock, first_block=deployment.first_block, options=options
     )
     random = Random(os.urandom(16))  # noqa: S311 - picks peers, no secrets
-    feeds = FeedService(engine, edges.network, domain, metrics, random)
     scripts = ScriptLibrary(view, edges.scripts, ScriptCache(config.data_dir / "scripts"))
+    interest = FeedInterest(view, scripts, edges.clock)
+    feeds = FeedService(engine, edges.network, domain, metrics, random, interest.subscribed)
     beacon = RandaoBeacon(chain)
     rules = Rules(replicas=config.replicas, minimum_stake=terms.minimum_service_stake)
     judge = PlacementJudge(domain=domain, view=view, scripts=scripts, beacon=beacon, rules=rules)
@@ -204,6 +207,7 @@ async def lay_foundation(config: NodeConfig, edges: Edges) -> Foundation:
         network=edges.network,
         metrics=metrics,
         feeds=feeds,
+        interest=interest,
         scripts=scripts,
         beacon=beacon,
         rules=rules,

@@ -27,6 +27,8 @@ from settlement.ports.chain_events import (
 )
 from settlement.services.engine import Outbox
 
+CALLS_OF_ONE_TOKEN = 2
+"""Outgoing calls of one token at a time: a slow server must not hold up other tokens'."""
 ROLE_BITS = {Role.SERVICE: SERVICE, Role.ANCHOR: ANCHOR}
 
 
@@ -73,15 +75,17 @@ async def serving(
 
 async def _run(base: Foundation, added: Added) -> None:
     """Everything that goes on in the background; one failure ends them all."""
-    outbox = Outbox(
-        base.engine,
-        {**base.feeds.performers(), **base.table.performers(), **added.performers},
-    )
+    inside = {**base.feeds.performers(), **base.table.performers(), **added.performers}
+    outboxes = [
+        Outbox(base.engine, inside),
+        Outbox(base.engine, added.outside, per_key=CALLS_OF_ONE_TOKEN),
+    ]
     async with asyncio.TaskGroup() as group:
         group.create_task(base.following.run())
         await base.following.caught_up.wait()
         await base.feeds.replay()
-        group.create_task(outbox.run())
+        for outbox in outboxes:
+            group.create_task(outbox.run())
         group.create_task(base.feeds.run())
         group.create_task(base.table.run())
         for loop in added.loops:
@@ -102,6 +106,7 @@ async def _roles(base: Foundation) -> AsyncIterator[Added]:
             if role in base.config.roles:
                 added = await stack.enter_async_context(open_role(base))
                 whole.performers |= added.performers
+                whole.outside |= added.outside
                 whole.loops += added.loops
                 whole.routes += added.routes
         yield whole

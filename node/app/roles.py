@@ -36,9 +36,10 @@ Loop = Callable[[], Coroutine[None, None, None]]
 
 @dataclass(slots=True, kw_only=True)
 class Added:
-    """What a role brings to the process."""
+    """What a role brings to the process; ``outside`` are effects that wait for strangers."""
 
     performers: dict[type, Performer] = field(default_factory=dict)
+    outside: dict[type, Performer] = field(default_factory=dict)
     loops: list[Loop] = field(default_factory=list)
     routes: list[Routes] = field(default_factory=list)
 
@@ -111,7 +112,8 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
                 metrics=base.metrics,
             )
             yield Added(
-                performers={**replication.performers(), **actions.performers()},
+                performers=replication.performers(),
+                outside=actions.performers(),
                 loops=[executing.run, inbox.run],
                 routes=[TokenRoutes(reads, instances, replication)],
             )

@@ -96,8 +96,11 @@ class Store(Protocol):
         """One more than the highest position in the stream; 0 when it is empty."""
         ...
 
-    async def pending(self, now_ms: int, limit: int) -> Sequence[OutboxEntry]:
-        """Outbox entries due by ``now_ms``, oldest first, at most ``limit`` of them.
+    async def pending(
+        self, now_ms: int, limit: int, kinds: frozenset[str] | None = None
+    ) -> Sequence[OutboxEntry]:
+        """Outbox entries due by ``now_ms``, oldest first, at most ``limit`` of them; only those of
+        ``kinds``, where they are named.
 
         Raises AmountOutOfRange unless both fit 63 bits.
         """
@@ -160,10 +163,13 @@ class MemoryStore:
     async def log_length(self, stream: str) -> int:
         return max(self.logs.get(stream, {}), default=-1) + 1
 
-    async def pending(self, now_ms: int, limit: int) -> Sequence[OutboxEntry]:
+    async def pending(
+        self, now_ms: int, limit: int, kinds: frozenset[str] | None = None
+    ) -> Sequence[OutboxEntry]:
         unsigned(now_ms, 63, "now_ms")
         unsigned(limit, 63, "limit")
-        due = [entry for entry in self.outbox.values() if entry.due_ms <= now_ms]
+        wanted = [e for e in self.outbox.values() if kinds is None or e.kind in kinds]
+        due = [entry for entry in wanted if entry.due_ms <= now_ms]
         return sorted(due, key=lambda entry: entry.due_ms)[:limit]
 
     async def postpone(self, effect: Hash, due_ms: int, attempts: int) -> None:

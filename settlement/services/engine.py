@@ -10,7 +10,7 @@ store to compare what a step was built on, not only its revision.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -37,6 +37,8 @@ F = TypeVar("F")
 
 CACHED_MACHINES = 65_536
 CONFLICT_RETRIES = 8
+LOOK_AHEAD = 128
+"""Waiting effects that an outbox looks at in one turn."""
 FAILED_EFFECTS = "outbox/failed"
 
 _encode = msgspec.json.encode
@@ -84,7 +86,16 @@ class Engine:
         self._held: OrderedDict[tuple[str, str], tuple[int, Any]] = OrderedDict()
         self._loading: dict[tuple[str, str], asyncio.Lock] = {}
         self._flights: dict[tuple[str, str], _Flight] = {}
-        self.outbox_grew = asyncio.Event()
+        self._outboxes: list[asyncio.Event] = []
+
+    def outbox_grew(self) -> asyncio.Event:
+        """A new event that is set whenever effects were committed; one for each outbox."""
+        self._outboxes.append(asyncio.Event())
+        return self._outboxes[-1]
+
+    def _wake_outboxes(self) -> None:
+        for grew in self._outboxes:
+            grew.set()
 
     async def state(self, machine: Machine[S, E, F], key: str) -> S:
         """The newest state of a machine, its initial state if it has seen nothing."""
@@ -110,7 +121,7 @@ class Engine:
                     raise  # a log position is taken: no repetition of the step can help
                 continue
             if batch.outbox:
-                self.outbox_grew.set()
+                self._wake_outboxes()
             return transition
         raise RevisionConflict(kind=machine.kind, key=key)
 
@@ -191,8 +202,10 @@ def log_record(record: Record) -> LogRecord:
 class Outbox:
     """Performs what engines have committed, with retries, until cancelled.
 
-    ``performers`` maps an effect type to the coroutine that performs it. At start, whatever an
-    earlier process left behind is performed first.
+    ``performers`` maps an effect type to the coroutine that performs it; effects of other types
+    are left alone. Slow kinds belong into an outbox of their own, where ``per_key`` bounds how many
+    effects of one machine are under way at once. At start, whatever an earlier process left behind
+    is performed first.
     """
 
     def __init__(
@@ -201,15 +214,19 @@ class Outbox:
         performers: Mapping[type, Performer],
         *,
         concurrency: int = 32,
+        per_key: int = 32,
         first_retry_ms: int = 200,
         longest_retry_ms: int = 30_000,
     ) -> None:
         self._engine = engine
         self._performers = {kind.__name__: (kind, perform) for kind, perform in performers.items()}
+        self._kinds = frozenset(self._performers)
         self._concurrency = concurrency
+        self._per_key = per_key
         self._first_retry_ms = first_retry_ms
         self._longest_retry_ms = longest_retry_ms
-        self._under_way: set[Hash] = set()
+        self._under_way: dict[Hash, str] = {}
+        self._grew = engine.outbox_grew()
         self._failing = asyncio.Lock()
         self._log = structlog.get_logger("outbox")
 
@@ -217,7 +234,7 @@ class Outbox:
         """Perform effects for ever; owned by the service's task group."""
         async with asyncio.TaskGroup() as group:
             while True:
-                self._engine.outbox_grew.clear()
+                self._grew.clear()
                 started = await self._start_due(group)
                 if not started:
                     await self._wait()
@@ -232,7 +249,7 @@ class Outbox:
     async def _start_due(self, group: asyncio.TaskGroup) -> int:
         entries = await self._due()
         for entry in entries:
-            self._under_way.add(entry.id)
+            self._under_way[entry.id] = entry.key
             group.create_task(self._perform(entry))
         return len(entries)
 
@@ -240,15 +257,21 @@ class Outbox:
         room = self._concurrency - len(self._under_way)
         if room <= 0:
             return []
-        # Entries under way are still in the outbox, so ask for enough to see past them.
+        # Entries under way are still in the outbox, and those of busy machines wait their turn, so
+        # ask for enough to see past them.
         found = await self._engine.store.pending(
-            self._engine.clock.now_ms(), room + len(self._under_way)
+            self._engine.clock.now_ms(), LOOK_AHEAD + len(self._under_way), self._kinds
         )
-        waiting = [e for e in found if e.id not in self._under_way and e.kind in self._performers]
-        return waiting[:room]
+        busy = Counter(self._under_way.values())
+        chosen: list[OutboxEntry] = []
+        for entry in found:
+            if entry.id not in self._under_way and busy[entry.key] < self._per_key:
+                busy[entry.key] += 1
+                chosen.append(entry)
+        return chosen[:room]
 
     async def _wait(self) -> None:
-        grew = asyncio.create_task(self._engine.outbox_grew.wait())
+        grew = asyncio.create_task(self._grew.wait())
         tick = asyncio.create_task(self._engine.clock.sleep_ms(self._first_retry_ms))
         try:
             await asyncio.wait((grew, tick), return_when=asyncio.FIRST_COMPLETED)
@@ -277,8 +300,8 @@ class Outbox:
         else:
             await store.done(entry.id)
         finally:
-            self._under_way.discard(entry.id)
-            self._engine.outbox_grew.set()
+            self._under_way.pop(entry.id, None)
+            self._grew.set()
 
     async def _give_up(self, entry: OutboxEntry, error: SmartLayerError) -> None:
         store = self._engine.store

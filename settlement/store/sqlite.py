@@ -116,13 +116,16 @@ class SqliteStore:
         query = sa.select(sa.func.coalesce(highest, -1) + 1).where(log_record.c.stream == stream)
         return (await self._read(query, _only_int))[0]
 
-    async def pending(self, now_ms: int, limit: int) -> Sequence[OutboxEntry]:
+    async def pending(
+        self, now_ms: int, limit: int, kinds: frozenset[str] | None = None
+    ) -> Sequence[OutboxEntry]:
         unsigned(now_ms, 63, "now_ms")
         unsigned(limit, 63, "limit")
         columns = [column for column in outbox.c if column.name != "sequence"]
         query = (
             sa.select(*columns)
             .where(outbox.c.due_ms <= now_ms)
+            .where(sa.true() if kinds is None else outbox.c.kind.in_(sorted(kinds)))
             .order_by(outbox.c.due_ms, outbox.c.sequence)
             .limit(limit)
         )

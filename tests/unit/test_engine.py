@@ -11,7 +11,7 @@ import pytest
 from settlement.core.machine import Machine, Record, Transition, effect_id
 from settlement.errors import OurError, PeerError, StoreFailed
 from settlement.ports.clock import VirtualClock
-from settlement.ports.store import Batch, MachineRow, MemoryStore, RevisionConflict
+from settlement.ports.store import Batch, MachineRow, MemoryStore, OutboxEntry, RevisionConflict
 from settlement.services.engine import FAILED_EFFECTS, Effect, Engine, FailedEffect, Outbox
 from settlement.types import Hash, Uint128
 
@@ -376,3 +376,50 @@ async def test_a_step_whose_caller_has_gone_is_still_built_upon() -> None:
     store.gate.set()
     assert (await later).state.total == 101
     assert (await Engine(store, VirtualClock()).state(COUNTER, "a")).total == 101
+
+
+async def test_effects_of_unknown_kinds_do_not_keep_an_outbox_from_its_own() -> None:
+    store, clock = MemoryStore(), VirtualClock()
+    strangers = tuple(
+        OutboxEntry(id=Hash(bytes([n]) * 32), kind="Unknown", key="x", body=b"{}", due_ms=0)
+        for n in range(200)
+    )
+    await store.commit(Batch(outbox=strangers))
+    entry = OutboxEntry(
+        id=Hash(b"\xff" * 32),
+        kind=SendGreeting.__name__,
+        key="y",
+        body=msgspec.json.encode(SendGreeting(text="late")),
+        due_ms=1,
+    )
+    await store.commit(Batch(outbox=(entry,)))
+    seen: list[str] = []
+
+    async def greet(effect: Effect) -> None:
+        seen.append(effect.key)
+
+    await Outbox(Engine(store, clock), {SendGreeting: greet}).perform_due()
+    assert seen == ["y"]
+
+
+async def test_one_machine_cannot_take_every_place_of_an_outbox() -> None:
+    store, clock = MemoryStore(), VirtualClock()
+    greeting = msgspec.json.encode(SendGreeting(text="slow"))
+    entries = tuple(
+        OutboxEntry(
+            id=Hash(bytes([n]) * 32),
+            kind=SendGreeting.__name__,
+            key="greedy" if n < 40 else "modest",
+            body=greeting,
+            due_ms=n,
+        )
+        for n in range(41)
+    )
+    await store.commit(Batch(outbox=entries))
+    seen: list[str] = []
+
+    async def greet(effect: Effect) -> None:
+        seen.append(effect.key)
+
+    await Outbox(Engine(store, clock), {SendGreeting: greet}, per_key=2).perform_due()
+    assert seen == ["greedy", "greedy", "modest"]
