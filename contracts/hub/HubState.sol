@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {IBrake} from "../interfaces/IBrake.sol";
 import {IChannelHubTypes} from "../interfaces/IChannelHub.sol";
 import {IDisputeManager} from "../interfaces/IDisputeManager.sol";
 import {IIssuerRegistry} from "../interfaces/IIssuerRegistry.sol";
@@ -74,6 +75,7 @@ abstract contract HubState is IChannelHubTypes, EIP712 {
     IServiceToken public immutable serviceToken;
     IParameters public immutable parameters;
     INodeRegistry public immutable nodes;
+    IBrake internal immutable _brake;
     IIssuerRegistry public immutable issuers;
     IDisputeManager public immutable disputes;
     IRentVault public immutable rent;
@@ -101,6 +103,7 @@ abstract contract HubState is IChannelHubTypes, EIP712 {
         serviceToken = serviceToken_;
         parameters = parameters_;
         nodes = nodes_;
+        _brake = nodes_.brake();
         issuers = issuers_;
         disputes = disputes_;
         rent = rent_;
@@ -145,6 +148,7 @@ abstract contract HubState is IChannelHubTypes, EIP712 {
     }
 
     function _createChannel(address signer, address owner, address anchor, uint96 amount) internal {
+        _checkBrake();
         if (signer == address(0) || owner == address(0)) revert ChannelHub_ZeroAccount();
         if (_channels[signer].word.exists() || _successions[signer].channel != address(0)) {
             revert ChannelHub_ChannelExists(signer);
@@ -160,6 +164,7 @@ abstract contract HubState is IChannelHubTypes, EIP712 {
     }
 
     function _addBalance(address signer, address payer, uint96 amount) internal {
+        _checkBrake();
         ChannelState storage channel = _existingChannel(signer);
         ChannelWord word = channel.word;
         if (amount == 0) revert ChannelHub_AmountInvalid(0, type(uint96).max);
@@ -169,6 +174,11 @@ abstract contract HubState is IChannelHubTypes, EIP712 {
         _raise(channel, balance);
 
         emit ChannelToppedUp(signer, payer, amount, balance);
+    }
+
+    /// @dev Asked where money comes in, and nowhere else.
+    function _checkBrake() internal view {
+        if (_brake.isPaused()) revert ChannelHub_Paused(_brake.pausedUntil());
     }
 
     function _ownedChannel(address signer) internal view returns (ChannelState storage channel) {

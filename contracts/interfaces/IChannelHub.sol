@@ -278,6 +278,8 @@ interface IChannelHubTypes is ISmartLayerMessages {
     error ChannelHub_RotationPending(address signer, uint32 fromPeriod);
     /// @notice Only the contract itself may run this code, in its own storage.
     error ChannelHub_NotDelegated();
+    /// @notice New money is stopped by the emergency brake until `pausedUntil`.
+    error ChannelHub_Paused(uint64 pausedUntil);
 }
 
 /// @title Channels, netted settlement and credit

@@ -18,6 +18,8 @@ STAKE_ADVICE: dict[str, str] = {
     "NodeRegistry_DelegationRefused": "Node {key} takes no stake from others: it has no active "
     "stake of its own, or was slashed nearly to nothing; choose another node.",
     # EmergencyBrake
+    "ChannelHub_Paused": "New deposits are stopped by the emergency brake until "
+    "{paused_until:time}; withdrawals, claims and payouts still work.",
     "EmergencyBrake_NotGuardian": "{caller} may not use the emergency brake; its guardian may.",
     "EmergencyBrake_CoolingDown": "The brake was used lately; it works again at {ready_at:time}.",
     "EmergencyBrake_NotPaused": "Nothing is stopped now.",

@@ -318,3 +318,35 @@ class Penalties:
     restitution: Uint16
     equivocation: Uint16
     over_leasing: Uint16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegation:
+    """What an account delegated to a node (``INodeRegistry.Delegation``)."""
+
+    stake: Uint128
+    shares: Uint256
+    thawing: Uint128
+    thawed_at: Uint64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UptimeRow:
+    """What anchors acknowledged of one class (``IRentVault.UptimeRow``): their compact signatures
+    (EIP-2098) of UptimeAcknowledgement, in ascending order of their keys."""
+
+    token_class: Hash
+    instances: Uint64
+    availability: Uint16
+    r: tuple[Hash, ...]
+    vs: tuple[Hash, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommittedRoot:
+    """A root as it was posted (``ICommitments.Root``)."""
+
+    root: Hash
+    anchor: Address
+    block_number: Uint64
+    entries: Uint32

@@ -3,6 +3,7 @@ pragma solidity ^0.8.26;
 
 import {EmergencyBrake} from "../../contracts/governance/EmergencyBrake.sol";
 import {IBrake} from "../../contracts/interfaces/IBrake.sol";
+import {IChannelHubTypes} from "../../contracts/interfaces/IChannelHub.sol";
 import {INodeRegistry} from "../../contracts/interfaces/INodeRegistry.sol";
 import {Fixture} from "./support/Fixture.sol";
 
@@ -125,5 +126,44 @@ contract GovernanceBrakeTest is Fixture {
             abi.encodeWithSelector(IBrake.EmergencyBrake_OutOfBounds.selector, duration, cooldown)
         );
         new EmergencyBrake(OWNER, GUARDIAN, duration, cooldown);
+    }
+}
+
+/// @dev What the brake stops in the hub, and all that it does not.
+contract GovernanceBrakeHubTest is Fixture {
+    function setUp() public {
+        deploy();
+        populate();
+        openChannel(SESSION_SECRET, anchor, 10e18);
+        toPeriod(1);
+        vm.prank(GUARDIAN);
+        brake.pull("leak");
+    }
+
+    function test_the_brake_stops_deposits() public {
+        bytes memory paused =
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_Paused.selector, brake.pausedUntil());
+        vm.startPrank(PAYER);
+        vm.expectRevert(paused);
+        hub.topUp(session, 1e18);
+        vm.expectRevert(paused);
+        hub.open(STRANGER, PAYER, anchor, 1e18);
+    }
+
+    function test_15_the_brake_lets_a_period_settle_and_deposits_out() public {
+        vm.prank(PAYER);
+        hub.requestWithdrawal(session, 10e18);
+        toSettle(0);
+        IChannelHubTypes.StatementRow[] memory rows = rowsOf(statement(SESSION_SECRET, anchor, 0, 1e18));
+        vm.prank(anchor);
+        hub.settleChunk(0, rows);
+        vm.assertTrue(brake.isPaused(), "still stopped");
+        vm.warp(brake.readyAt());
+        vm.prank(GUARDIAN);
+        brake.pull("again");
+        uint256 before = service.balanceOf(PAYER);
+        vm.warp(hub.channelOf(session).withdrawableAt);
+        hub.withdraw(session);
+        vm.assertEq(service.balanceOf(PAYER) - before, 9e18, "out");
     }
 }

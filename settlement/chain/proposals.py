@@ -1,0 +1,240 @@
+"""Proposals: what a vote would do, as calls of the governor and in plain words.
+
+A proposal is a list of calls that the timelock makes. Every call that governance can make has its
+sentence here; what is changed in the terms is told as a difference of two values
+(``rent price 0.1 → 0.12 SVC``). Source: ``contracts/governance/NetworkGovernor.sol``.
+"""
+
+from dataclasses import dataclass, fields, replace
+from enum import IntEnum
+
+from eth_abi.abi import decode, encode
+
+from settlement.chain.abi import artifact, build, decode_inputs
+from settlement.chain.calls import amount_text, contract_call
+from settlement.chain.deployment import Deployment
+from settlement.errors import InputError
+from settlement.ports.chain import Call
+from settlement.ports.chain_records import Terms
+from settlement.types import Address, Hash, checksum, keccak
+
+AGAINST, FOR, ABSTAIN = 0, 1, 2
+
+_SHARES = (
+    "protocol_share",
+    "anchor_share",
+    "maximum_issuer_share",
+    "burn_share",
+    "bond_ratio",
+)
+_STAKES = ("minimum_service_stake", "minimum_anchor_stake")
+_WORDS = {
+    "acknowledgement_grace": "acknowledgement grace",
+    "settle_deadline": "settle deadline",
+    "challenge_window": "challenge window",
+    "direct_claim_window": "direct claim window",
+    "withdrawal_delay": "withdrawal delay",
+    "thaw_time": "thaw time",
+    "rent_grace": "grace for rent",
+    "protocol_share": "protocol's share",
+    "anchor_share": "anchor's share",
+    "maximum_issuer_share": "issuer's largest share",
+    "burn_share": "part of the protocol's share that is burnt",
+    "bond_ratio": "anchor's bond",
+    "treasury": "treasury",
+    "minimum_service_stake": "least stake of a service node",
+    "minimum_anchor_stake": "least stake of an anchor",
+    "rent_price": "rent price",
+}
+
+
+class ProposalState(IntEnum):
+    """Where a proposal stands (OpenZeppelin's ``IGovernor.ProposalState``)."""
+
+    PENDING = 0
+    ACTIVE = 1
+    CANCELED = 2
+    DEFEATED = 3
+    SUCCEEDED = 4
+    QUEUED = 5
+    EXPIRED = 6
+    EXECUTED = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """Calls that one vote decides on, with the text that tells why. ``lines`` say what they do."""
+
+    calls: tuple[Call, ...]
+    text: str
+    lines: tuple[str, ...]
+
+    @property
+    def arguments(self) -> tuple[list[Address], list[int], list[bytes]]:
+        """Targets, values and payloads, as the governor takes them."""
+        targets = [call.contract for call in self.calls if call.contract is not None]
+        return targets, [call.value for call in self.calls], [call.data for call in self.calls]
+
+    @property
+    def text_hash(self) -> Hash:
+        return keccak(self.text.encode())
+
+    @property
+    def id(self) -> int:
+        """The governor's number for it: keccak256 of its encoded arguments."""
+        types = ["address[]", "uint256[]", "bytes[]", "bytes32"]
+        return int.from_bytes(keccak(encode(types, [*self.arguments, self.text_hash])), "big")
+
+
+def change_terms(
+    deployment: Deployment, current: Terms, changes: dict[str, int | Address], text: str
+) -> Proposal:
+    """A proposal to change some of the terms, two periods after it is executed.
+
+    Raises InputError for a name that is no term, and where nothing would change.
+    """
+    known = {field.name for field in fields(Terms)}
+    for name in changes:
+        if name not in known:
+            raise InputError(where=name, problem=f"not a term; there are {', '.join(known)}")
+    wanted: dict[str, object] = dict(changes)
+    terms = replace(current, **wanted)  # type: ignore[arg-type]  # names are checked above
+    lines = differences(current, terms)
+    if not lines:
+        raise InputError(where="changes", problem="nothing would change")
+    call = contract_call(deployment, "Parameters", "schedule", "; ".join(lines), terms)
+    return Proposal(calls=(call,), text=text, lines=lines)
+
+
+def mint(deployment: Deployment, receiver: Address, amount: int, text: str) -> Proposal:
+    """A proposal to mint Service Tokens, within the year's rate."""
+    line = f"mint {amount_text(amount, 'SVC')} for {checksum(receiver)}"
+    call = contract_call(deployment, "ServiceToken", "mint", line, receiver, amount)
+    return Proposal(calls=(call,), text=text, lines=(line,))
+
+
+def name_guardian(deployment: Deployment, guardian: Address, text: str) -> Proposal:
+    """A proposal to name the guardian of the emergency brake."""
+    line = f"let {checksum(guardian)} use the emergency brake"
+    call = contract_call(deployment, "EmergencyBrake", "setGuardian", line, guardian)
+    return Proposal(calls=(call,), text=text, lines=(line,))
+
+
+def split_fees(deployment: Deployment, treasury: Address, staker_share: int, text: str) -> Proposal:
+    """A proposal to split collected fees anew; ``staker_share`` in basis points."""
+    line = f"give stakers {staker_share / 100:g} % of the fees, {checksum(treasury)} the rest"
+    call = contract_call(deployment, "RewardPool", "setFeeSplit", line, treasury, staker_share)
+    return Proposal(calls=(call,), text=text, lines=(line,))
+
+
+def differences(before: Terms, after: Terms) -> tuple[str, ...]:
+    """What changes, one sentence for each term."""
+    return tuple(
+        f"{_WORDS[field.name]} {_shown(field.name, old)} → {_shown(field.name, new, unit=True)}"
+        for field in fields(Terms)
+        for old, new in [(getattr(before, field.name), getattr(after, field.name))]
+        if old != new
+    )
+
+
+def propose(deployment: Deployment, proposal: Proposal) -> Call:
+    """Put a proposal to the vote; the sender needs the threshold of votes."""
+    purpose = f"propose to {'; '.join(proposal.lines)}"
+    return contract_call(
+        deployment, "NetworkGovernor", "propose", purpose, *proposal.arguments, proposal.text
+    )
+
+
+def vote(deployment: Deployment, proposal: int, support: int, reason: str = "") -> Call:
+    """Vote on a proposal by its number: 0 against, 1 for, 2 abstain. Raises InputError."""
+    if support not in (AGAINST, FOR, ABSTAIN):
+        raise InputError(where="support", problem="expected 0 (against), 1 (for) or 2 (abstain)")
+    word = ("against", "for", "to abstain on")[support]
+    purpose = f"vote {word} proposal {proposal}"
+    if not reason:
+        return contract_call(deployment, "NetworkGovernor", "castVote", purpose, proposal, support)
+    return contract_call(
+        deployment, "NetworkGovernor", "castVoteWithReason", purpose, proposal, support, reason
+    )
+
+
+def queue(deployment: Deployment, proposal: Proposal) -> Call:
+    """Begin the notice of a proposal that passed; anyone may."""
+    return _move(deployment, "queue", "queue", proposal)
+
+
+def execute(deployment: Deployment, proposal: Proposal) -> Call:
+    """Carry out a proposal whose notice has ended; anyone may."""
+    return _move(deployment, "execute", "carry out", proposal)
+
+
+def read_proposal(deployment: Deployment, data: bytes) -> Proposal:
+    """The proposal in the calldata of ``propose``, in words where its calls are known.
+
+    Raises InputError where the data is something else.
+    """
+    shape = artifact("NetworkGovernor").functions["propose"]
+    if data[:4] != shape.selector:
+        raise InputError(where="calldata", problem="it does not propose anything")
+    targets, values, payloads, text = decode([item.type for item in shape.inputs], data[4:])
+    addresses = [Address(bytes.fromhex(target[2:])) for target in targets]
+    lines = tuple(
+        _told(deployment, target, payload)
+        for target, payload in zip(addresses, payloads, strict=True)
+    )
+    calls = tuple(
+        Call(contract=target, data=payload, purpose=line, value=value)
+        for target, value, payload, line in zip(addresses, values, payloads, lines, strict=True)
+    )
+    return Proposal(calls=calls, text=text, lines=lines)
+
+
+def _told(deployment: Deployment, target: Address, payload: bytes) -> str:
+    """A call in words, from the call itself: a file's own words prove nothing."""
+    names = deployment.contracts() | deployment.tokens() | deployment.governance()
+    name = names.get(target)
+    if name is None:
+        return f"call {checksum(target)} with 0x{payload.hex()}"
+    known = artifact(name).functions.values()
+    shape = next((shape for shape in known if shape.selector == payload[:4]), None)
+    if shape is None:
+        return f"call {name} with 0x{payload.hex()}"
+    values = decode_inputs(shape, payload[4:])
+    if (name, shape.name) == ("Parameters", "schedule"):
+        terms = build(Terms, values["terms"])
+        return "schedule " + "; ".join(
+            f"{words} {_shown(term, getattr(terms, term), unit=True)}"
+            for term, words in _WORDS.items()
+        )
+    told = ", ".join(f"{item} {_plain(value)}" for item, value in values.items())
+    return f"{name}.{shape.name}: {told}" if told else f"{name}.{shape.name}"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bytes):
+        return checksum(Address(value)) if len(value) == 20 else "0x" + value.hex()
+    return str(value)
+
+
+def _move(deployment: Deployment, function: str, verb: str, proposal: Proposal) -> Call:
+    purpose = f"{verb}: {'; '.join(proposal.lines)}"
+    signature = f"{function}(address[],uint256[],bytes[],bytes32)"
+    return contract_call(
+        deployment,
+        "NetworkGovernor",
+        signature,
+        purpose,
+        *proposal.arguments,
+        proposal.text_hash,
+    )
+
+
+def _shown(name: str, value: int | Address, *, unit: bool = False) -> str:
+    if isinstance(value, bytes):
+        return checksum(Address(value))
+    if name in _SHARES:
+        return f"{value / 100:g}" + (" %" if unit else "")
+    if name in _STAKES or name == "rent_price":
+        token = "STK" if name in _STAKES else "SVC"
+        return amount_text(value, token) if unit else amount_text(value, token).split(" ")[0]
+    return f"{value:,}" + (" s" if unit else "")
