@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from node.errors import FeedEntryInvalid, FeedFrozen, ForkUnproven
-from node.protocol.frames import FeedPush
+from node.protocol.frames import LONGEST_TOPIC, FeedPush
 from node.protocol.messages import FeedEntry
 from settlement.core.machine import Machine, Record, Transition
 from settlement.protocol.signing import require_signer
@@ -19,6 +19,8 @@ from settlement.types import ZERO_HASH, Address, Hash, keccak
 
 MAX_BODY_BYTES = 16_384
 """Bytes of an entry's body, at most; a journal input that carries one must fit a frame."""
+MAX_TAGS = 16
+"""Tags of an entry, at most; two entries that prove a fork must fit a frame."""
 MAX_HELD = 64
 """Entries kept out of order, at most; those furthest ahead are dropped first."""
 MAX_ASKED = 64
@@ -168,6 +170,10 @@ def verify_entry(domain: Domain, push: FeedPush) -> None:
     entry = push.entry
     if len(push.body) > MAX_BODY_BYTES:
         raise FeedEntryInvalid(sequence=entry.sequence, problem="its body is too long")
+    if len(entry.topic) > LONGEST_TOPIC or len(entry.tags) > MAX_TAGS:
+        raise FeedEntryInvalid(
+            sequence=entry.sequence, problem="its topic is too long, or its tags too many"
+        )
     if keccak(push.body) != entry.body_hash:
         raise FeedEntryInvalid(sequence=entry.sequence, problem="its body is another one")
     if entry.sequence == 0 and entry.previous != ZERO_HASH:

@@ -5,7 +5,10 @@ bits and amounts have 128). Requests carry an id that their reply repeats; the
 link keeps the pairs together, so services see only bodies.
 """
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from node.errors import FrameInvalid
 from node.protocol.messages import (
@@ -22,6 +25,22 @@ from settlement.types import Address, Hash, Signature
 FRAME_VERSION = 1
 FRAME_LIMIT = 65_536
 """Bytes of one frame, at most."""
+LONGEST_TOPIC = 64
+"""Characters of a feed's topic, at most."""
+
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""A number that every store and every width of the protocol can hold."""
+Attempt = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+"""An election's attempt, as wide as in the vote."""
+Limit = Annotated[int, Meta(ge=0, le=1_024)]
+NodeKey = Annotated[Address, Meta(min_length=20, max_length=20)]
+Digest = Annotated[Hash, Meta(min_length=32, max_length=32)]
+Seal = Annotated[Signature, Meta(min_length=65, max_length=65)]
+Topic = Annotated[str, Meta(max_length=LONGEST_TOPIC)]
+
+_MANY = Meta(max_length=1_024)
+Seals = Annotated[tuple[tuple[NodeKey, Seal], ...], _MANY]
+"""Who signed, each with the signature."""
 
 
 class Body(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -46,12 +65,12 @@ class AcknowledgeRequest(Body, frozen=True, kw_only=True):
     """Service node to its payer's anchor: acknowledge this voucher and lease me more."""
 
     voucher: Voucher
-    signature: Signature
+    signature: Seal
 
 
 class AcknowledgeReply(Body, frozen=True, kw_only=True):
     acknowledgement: Acknowledgement
-    signature: Signature
+    signature: Seal
 
 
 # The anchors' hash table
@@ -61,20 +80,20 @@ class PlacementAnnounce(Body, frozen=True, kw_only=True):
     """Anchor to the record's homes and to the holders: this is where the token lives."""
 
     placement: Placement
-    anchor: Address
-    signature: Signature
+    anchor: NodeKey
+    signature: Seal
 
 
 class PlacementQuery(Body, frozen=True, kw_only=True):
-    token: Hash
+    token: Digest
 
 
 class PlacementReply(Body, frozen=True, kw_only=True):
     """The newest record the asked anchor holds; ``placement`` None is an answer: absent."""
 
     placement: Placement | None
-    anchor: Address | None
-    signature: Signature | None
+    anchor: NodeKey | None
+    signature: Seal | None
 
 
 # Feeds
@@ -84,22 +103,22 @@ class FeedPush(Body, frozen=True, kw_only=True):
     """A feed entry with its body, pushed eagerly and forwarded at once."""
 
     entry: FeedEntry
-    signature: Signature
+    signature: Seal
     body: bytes
 
 
 class FeedRange(Body, frozen=True, kw_only=True):
     """Ask for the entries of a feed from ``first`` on, at most ``limit``."""
 
-    attester: Address
-    topic: str
-    epoch: int
-    first: int
-    limit: int
+    attester: NodeKey
+    topic: Topic
+    epoch: Count
+    first: Count
+    limit: Limit
 
 
 class FeedEntries(Body, frozen=True, kw_only=True):
-    entries: tuple[FeedPush, ...]
+    entries: Annotated[tuple[FeedPush, ...], _MANY]
 
 
 class FeedForked(Body, frozen=True, kw_only=True):
@@ -112,7 +131,7 @@ class FeedForked(Body, frozen=True, kw_only=True):
 class FeedFrontier(Body, frozen=True, kw_only=True):
     """What I hold of each feed: (attester, topic, epoch) and the next sequence that I need."""
 
-    next_sequences: tuple[tuple[Address, str, int, int], ...]
+    next_sequences: Annotated[tuple[tuple[NodeKey, Topic, Count, Count], ...], _MANY]
 
 
 # Election
@@ -126,26 +145,26 @@ class VoteRequest(Body, frozen=True, kw_only=True):
     could choose freely would let it choose the winner.
     """
 
-    token: Hash
-    version: int
-    attempt: int
-    trigger: Hash
-    trigger_time: int
+    token: Digest
+    version: Count
+    attempt: Attempt
+    trigger: Digest
+    trigger_time: Count
     head: JournalEntry | None = None
-    head_signatures: tuple[tuple[Address, Signature], ...] = ()
+    head_signatures: Seals = ()
 
 
 class VoteReply(Body, frozen=True, kw_only=True):
     vote: ElectionVote
-    anchor: Address
-    signature: Signature
+    anchor: NodeKey
+    signature: Seal
 
 
 class Lease(Body, frozen=True, kw_only=True):
     """A certificate: one vote's content with the signatures of a quorum of anchors."""
 
     vote: ElectionVote
-    signatures: tuple[tuple[Address, Signature], ...]
+    signatures: Seals
 
 
 # Journal
@@ -155,7 +174,7 @@ class Proposal(Body, frozen=True, kw_only=True):
     """Executor to the replicas: next version, the input it follows from, and my lease."""
 
     entry: JournalEntry
-    signature: Signature
+    signature: Seal
     input: bytes
     lease: Lease
 
@@ -163,15 +182,15 @@ class Proposal(Body, frozen=True, kw_only=True):
 class Cosigned(Body, frozen=True, kw_only=True):
     """Replica's reply: I ran it, the root is the same, it is on my disk."""
 
-    node: Address
-    signature: Signature
+    node: NodeKey
+    signature: Seal
 
 
 class Commit(Body, frozen=True, kw_only=True):
     """Executor to the replicas: this entry is committed; here is the majority."""
 
     entry: JournalEntry
-    signatures: tuple[tuple[Address, Signature], ...]
+    signatures: Seals
     input: bytes
 
 
@@ -182,9 +201,9 @@ class JournalQuery(Body, frozen=True, kw_only=True):
     under a lower fence. Without, it only catches up.
     """
 
-    token: Hash
-    first: int
-    limit: int
+    token: Digest
+    first: Count
+    limit: Limit
     lease: Lease | None = None
 
 
@@ -192,8 +211,8 @@ class JournalReply(Body, frozen=True, kw_only=True):
     """``version`` is the replier's newest committed version; ``accepted`` what it accepted for
     the next one."""
 
-    version: int
-    commits: tuple[Commit, ...]
+    version: Count
+    commits: Annotated[tuple[Commit, ...], _MANY]
     accepted: Proposal | None
 
 
@@ -208,10 +227,10 @@ class RouteCall(Body, frozen=True, kw_only=True):
     executor can send an anchor anywhere that the script did not.
     """
 
-    token: Hash
-    index: int
+    token: Digest
+    index: Count
     commit: Commit
-    effects: tuple[bytes, ...]
+    effects: Annotated[tuple[bytes, ...], _MANY]
     output: bytes
     lease: Lease
 
@@ -219,8 +238,8 @@ class RouteCall(Body, frozen=True, kw_only=True):
 class RouteReply(Body, frozen=True, kw_only=True):
     """Either a failure that the anchor attests, or the response that it observed."""
 
-    anchor: Address
-    signature: Signature
+    anchor: NodeKey
+    signature: Seal
     failure: FailureAttestation | None
     outcomes: bytes
     response: ObservedResponse | None
@@ -255,10 +274,12 @@ AnyBody = (
 class Frame(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """``id`` 0 is a one-way message; a request has id > 0 and its reply carries ``reply_to``."""
 
-    id: int
-    reply_to: int
+    id: Count
+    reply_to: Count
     body: AnyBody
 
+
+_LONGEST_PROBLEM = 512
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Frame)
@@ -273,10 +294,17 @@ def encode_frame(frame: Frame) -> bytes:
 
 
 def decode_frame(data: bytes) -> Frame:
-    """Parse and check a frame; raises FrameInvalid for anything that is not exactly one."""
+    """Parse and check a frame; raises FrameInvalid for anything that is not exactly one.
+
+    Lengths and ranges are checked here as far as the types say them, so that no service sees a
+    number that it cannot store.
+    """
     if len(data) > FRAME_LIMIT or data[:1] != bytes([FRAME_VERSION]):
         raise FrameInvalid(problem="wrong version or too long")
     try:
         return _decoder.decode(data[1:])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise FrameInvalid(problem=str(error)) from error
+    except Exception as error:
+        # These bytes are a stranger's: whatever a codec or a message's own checks (InputError,
+        # RecursionError, ...) make of them is that peer's fault and never this process's end.
+        problem = f"{type(error).__name__}: {error}"[:_LONGEST_PROBLEM]
+        raise FrameInvalid(problem=problem) from error

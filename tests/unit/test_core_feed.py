@@ -12,6 +12,7 @@ from node.core.feed import (
     GAP_PATIENCE_MS,
     MAX_BODY_BYTES,
     MAX_HELD,
+    MAX_TAGS,
     ActionCheckGap,
     AskRange,
     DeliverEntry,
@@ -30,7 +31,7 @@ from node.core.feed import (
     verify_fork,
 )
 from node.errors import FeedEntryInvalid, FeedFrozen, ForkUnproven
-from node.protocol.frames import FeedPush
+from node.protocol.frames import LONGEST_TOPIC, FeedForked, FeedPush, Frame, encode_frame
 from node.protocol.messages import FeedEntry
 from settlement.errors import SignatureInvalid
 from settlement.protocol.signing import SigningKey
@@ -246,3 +247,32 @@ def test_what_the_other_side_has_more_of_is_asked_for_from_where_we_are() -> Non
     mine = [frontier("a", 3), frontier("b", 1)]
     theirs = [frontier("a", 2), frontier("b", 5), frontier("c", 4)]
     assert behind(mine, theirs) == (frontier("b", 1), frontier("c", 0))
+
+
+def wide(topic: str, tags: int, time: int = NOW) -> FeedPush:
+    body = bytes(MAX_BODY_BYTES)
+    shown = tuple(keccak(b"tag %d" % number) for number in range(tags))
+    entry = replace(
+        push(0, ZERO_HASH, body, time).entry, topic=topic, tags=shown, body_hash=keccak(body)
+    )
+    return FeedPush(entry=entry, signature=AIRLINE.sign(DOMAIN, entry), body=body)
+
+
+@pytest.mark.parametrize(
+    ("topic", "tags"), [("t" * (LONGEST_TOPIC + 1), 0), ("t", MAX_TAGS + 1), ("t" * 9_000, 900)]
+)
+def test_an_entry_with_more_topic_or_tags_than_a_fork_proof_holds_is_refused(
+    topic: str, tags: int
+) -> None:
+    with pytest.raises(FeedEntryInvalid):
+        take(FeedState(), wide(topic, tags))
+
+
+@pytest.mark.parametrize("character", ["t", "\x00", "\U0001f6eb"])
+def test_the_proof_of_any_fork_fits_a_frame(character: str) -> None:
+    topic = character * LONGEST_TOPIC
+    state, effects = take(FeedState(), wide(topic, MAX_TAGS), wide(topic, MAX_TAGS, NOW + 1))
+
+    (shown,) = [effect.proof for effect in effects if isinstance(effect, SendFork)]
+    assert state.fork == shown
+    encode_frame(Frame(id=0, reply_to=0, body=FeedForked(first=shown.first, second=shown.second)))
