@@ -22,15 +22,22 @@ SHORTEST, LONGEST = 30, 366 * DAY
     show_default=True,
     help="Seconds per settlement period; all windows are scaled with it.",
 )
+@click.option("--governed", is_flag=True, help="Hand the network over to those who hold stake.")
 @click.option("--replace", is_flag=True, help="Overwrite an existing deployment file.")
 async def deploy_network(
-    desk: Desk, treasury: Address | None, period_length: int, replace: bool
+    desk: Desk, treasury: Address | None, period_length: int, governed: bool, replace: bool
 ) -> dict[str, Any]:
     """Deploy all contracts from the committed artifacts and write the deployment file."""
     path = desk.deployment_path
     if not replace:
         _require_absent(path)
-    plan = plan_for(desk.writer.account, desk.head, treasury=treasury, period_length=period_length)
+    plan = plan_for(
+        desk.writer.account,
+        desk.head,
+        treasury=treasury,
+        period_length=period_length,
+        governed=governed,
+    )
     names = [name for _, name in creation_calls(plan)]
     desk.terminal.say(
         f"Deploys {', '.join(names)} on chain {desk.rpc.chain_id}.",
