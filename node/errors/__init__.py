@@ -58,6 +58,8 @@
     │       ├── FeedError                 attesters' feeds
     │       │   ├── FeedEntryInvalid      not its attester's
     │       │   ├── FeedFrozen            after a fork
+    │       │   ├── FeedUnwanted          nobody who pays rent subscribes
+    │       │   ├── FeedLimitReached      too many feeds, or entries in a minute
     │       │   └── ForkUnproven          no fork
     │       └── JournalError              tokens' journals
     │           ├── InputInvalid          unreadable
@@ -121,6 +123,8 @@ from node.errors.feeds import (
     FeedEntryInvalid,
     FeedError,
     FeedFrozen,
+    FeedLimitReached,
+    FeedUnwanted,
     ForkUnproven,
 )
 from node.errors.journal import (
@@ -200,6 +204,8 @@ __all__ = [
     "FeedEntryInvalid",
     "FeedError",
     "FeedFrozen",
+    "FeedLimitReached",
+    "FeedUnwanted",
     "FenceTooLow",
     "FilterInvalid",
     "ForkUnproven",

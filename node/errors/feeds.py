@@ -48,3 +48,30 @@ class ForkUnproven(FeedError):
     fix: ClassVar[str] = "Show two entries that one attester signed and that contradict: {problem}."
 
     problem: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FeedUnwanted(FeedError):
+    """No script of a rented class subscribes to the feed; nobody pays for keeping it."""
+
+    code: ClassVar[str] = "SL-5133"
+    title: ClassVar[str] = "Nobody subscribes to the feed"
+    fix: ClassVar[str] = (
+        "Publish a script that subscribes to {topic} of {attester}, and pay its rent: {problem}."
+    )
+
+    attester: bytes
+    topic: str
+    problem: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FeedLimitReached(FeedError):
+    """More feeds, or more entries of one feed in a minute, than a node takes."""
+
+    code: ClassVar[str] = "SL-5134"
+    title: ClassVar[str] = "The feed has reached a limit"
+    fix: ClassVar[str] = "Wait for a minute and push it again: {problem}."
+    retryable: ClassVar[bool] = True
+
+    problem: str

@@ -19,6 +19,7 @@ from node.core.feed import (
     ActionCheckGap,
     AskRange,
     DeliverEntry,
+    FeedState,
     ForkProof,
     ForwardEntry,
     ReceiveEntry,
@@ -26,7 +27,9 @@ from node.core.feed import (
     SendFork,
     feed_key,
     feed_stream,
+    verify_entry,
 )
+from node.errors import FeedEntryInvalid, FeedLimitReached, FeedUnwanted
 from node.ports.network import Network
 from node.protocol.frames import (
     AnyBody,
@@ -36,6 +39,7 @@ from node.protocol.frames import (
     FeedPush,
     FeedRange,
 )
+from node.protocol.messages import FeedEntry
 from node.services.dispatch import Dispatch
 from node.services.metrics import Metrics
 from settlement.errors import SmartLayerError
@@ -47,15 +51,30 @@ FRONTIER_PAUSE_MS = 1_000
 ASK_TIMEOUT_MS = 2_000
 MAX_FRONTIER = 256
 """Feeds named in one frontier, at most."""
+MAX_SENT = 64
+"""Entries sent in answer to one frontier, at most; the next round sends the following ones."""
+MAX_FEEDS = 1_024
+"""Feeds kept at one node, at most."""
+MAX_EPOCHS = 16
+"""Epochs of one attester's topic, at most: each follows a fork that its attester answers for."""
+MINUTE_MS = 60_000
+MAX_POSTED = 600
+"""New entries of one feed that its attester may post at this node in a minute."""
+MAX_PUSHED = 4_800
+"""New entries of one feed that peers may push in a minute; more, since they also repair."""
+MAX_CLOCK_GAP_MS = 10 * MINUTE_MS
+"""How far from this node's clock the time of an entry may be that its attester posts."""
 
 Subscriber = Callable[[FeedPush], Awaitable[None]]
+Subscribed = Callable[[Address, str], Awaitable[bool]]
+"""Whether anybody who pays rent subscribes to an attester's topic."""
 
 
 class FeedService:
     """Receives, orders, forwards and repairs feeds.
 
     ``on_delivered`` subscribers are called for each entry in order, at least once, and must be
-    idempotent by the entry's hash.
+    idempotent by the entry's hash. ``subscribed`` decides which feeds are kept at all.
     """
 
     def __init__(
@@ -65,12 +84,15 @@ class FeedService:
         domain: Domain,
         metrics: Metrics,
         random: Random,
+        subscribed: Subscribed,
     ) -> None:
         self._engine = engine
         self._network = network
         self._domain = domain
         self._metrics = metrics
         self._random = random
+        self._subscribed = subscribed
+        self._taken: dict[tuple[str, bool], tuple[int, int]] = {}
         self._subscribers: list[Subscriber] = []
         self._log = structlog.get_logger("feeds")
         self._gaps: dict[str, tuple[Address, str, int, Address]] = {}
@@ -96,9 +118,11 @@ class FeedService:
         }
 
     async def receive(self, push: FeedPush, peer: Address | None) -> None:
-        """Take an entry. Raises the feed machine's typed refusals (forged, forked, too far)."""
+        """Take an entry. Raises FeedUnwanted, FeedLimitReached and the feed machine's typed
+        refusals (forged, forked, too far)."""
         entry = push.entry
         key = feed_key(entry.attester, entry.topic, entry.epoch)
+        await self._admit(key, push, peer)
         stored = await self._stored(push)
         event = ReceiveEntry(push=push, peer=peer, domain=self._domain, stored=stored)
         state = (await self._engine.apply(FEED, key, event)).state
@@ -134,6 +158,42 @@ class FeedService:
             group.create_task(self._watch_gaps())
             group.create_task(self._exchange_frontiers())
 
+    async def _admit(self, key: str, push: FeedPush, peer: Address | None) -> None:
+        """Refuse what nobody asked for, or what is too much; what is here already may come again.
+
+        Time is judged only at the attester's own POST: peers must be able to repair old gaps.
+        """
+        entry = push.entry
+        state = await self._engine.state(FEED, key)
+        if entry.sequence < state.next or push in state.held:
+            return
+        await self._require_wanted(key, entry)
+        now_ms = self._engine.clock.now_ms()
+        if peer is None and abs(now_ms - entry.time) > MAX_CLOCK_GAP_MS:
+            problem = f"its time is more than {MAX_CLOCK_GAP_MS} ms from this node's clock"
+            raise FeedEntryInvalid(sequence=entry.sequence, problem=problem)
+        verify_entry(self._domain, push)  # a forged entry must not use up the attester's minute
+        self._count(key, now_ms, posted=peer is None)
+
+    async def _require_wanted(self, key: str, entry: FeedEntry) -> None:
+        problem = "" if entry.epoch < MAX_EPOCHS else f"only {MAX_EPOCHS} epochs are kept"
+        if not problem and not await self._subscribed(entry.attester, entry.topic):
+            problem = "no script that could be read names it"
+        if problem:
+            raise FeedUnwanted(attester=entry.attester, topic=entry.topic, problem=problem)
+        if await self._engine.state(FEED, key) != FeedState():
+            return
+        if len(await self._engine.store.keys(FEED.kind)) >= MAX_FEEDS:
+            raise FeedLimitReached(problem=f"this node keeps {MAX_FEEDS} feeds")
+
+    def _count(self, key: str, now_ms: int, *, posted: bool) -> None:
+        minute, most = now_ms // MINUTE_MS, MAX_POSTED if posted else MAX_PUSHED
+        since, count = self._taken.get((key, posted), (minute, 0))
+        count = count + 1 if since == minute else 1
+        if count > most:
+            raise FeedLimitReached(problem=f"it had {most} new entries in this minute")
+        self._taken[key, posted] = (minute, count)
+
     async def _stored(self, push: FeedPush) -> FeedPush | None:
         entry = push.entry
         found = await self.entries(entry.attester, entry.topic, entry.epoch, entry.sequence, 1)
@@ -151,10 +211,12 @@ class FeedService:
     async def _on_frontier(self, peer: Address, body: FeedFrontier) -> AnyBody | None:
         """Send a peer what it lacks; what we lack shows in the frontier that we send."""
         theirs = {(a, t, e): position for a, t, e, position in body.next_sequences}
+        room = MAX_SENT
         for attester, topic, epoch, ours in await self._frontier():
             first = theirs.get((attester, topic, epoch), 0)
-            if first < ours:
-                found = await self.entries(attester, topic, epoch, first, MAX_ASKED)
+            if first < ours and room:
+                found = await self.entries(attester, topic, epoch, first, room)
+                room -= len(found)
                 for push in found:
                     await self._network.send(peer, push)
         return None
@@ -162,6 +224,7 @@ class FeedService:
     async def _on_forked(self, _peer: Address, body: FeedForked) -> AnyBody | None:
         entry = body.first.entry
         key = feed_key(entry.attester, entry.topic, entry.epoch)
+        await self._require_wanted(key, entry)
         proof = ForkProof(first=body.first, second=body.second)
         await self._engine.apply(FEED, key, ReceiveFork(proof=proof, domain=self._domain))
         return None

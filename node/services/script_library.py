@@ -57,6 +57,10 @@ class ScriptLibrary:
         view = self._class(token.token.token_class.id)
         return await self._loaded_once(view, view.script_at(token.minted_in))
 
+    async def of_version(self, class_id: Hash, script: PublishedScript) -> ClassScript:
+        """One of the scripts that a class has published; see :meth:`of_token`."""
+        return await self._loaded_once(self._class(class_id), script)
+
     def _class(self, class_id: Hash) -> ClassView:
         view = self._view.classes.get(class_id)
         if view is None:

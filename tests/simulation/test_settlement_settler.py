@@ -474,17 +474,6 @@ async def test_an_early_checkpoint_does_not_free_the_payer_of_the_rest() -> None
     assert world.chain.credits == await expected_credits(world, lanes[2:])
 
 
-async def test_a_month_in_which_nobody_signed_for_all_ends_without_a_transaction() -> None:
-    world = World()
-    await world.open_channels()
-    await world.promise(PAYERS[0], 0, 0, COIN)
-    await world.sign(PAYERS[0])
-    await world.promise(PAYERS[0], 0, 0, 50 * COIN)
-    world.chain.advance(PERIOD + DAY)
-    await world.live_until(Stage.DONE)
-    assert world.hub.transactions == []
-
-
 async def test_an_unreachable_chain_delays_the_month_and_loses_nothing() -> None:
     world = World()
     lanes = await make_a_month(world)
