@@ -20,7 +20,14 @@ ADMIN_ROLE: Final = ZERO_HASH
 PROPOSER_ROLE: Final = keccak(b"PROPOSER_ROLE")
 EXECUTOR_ROLE: Final = keccak(b"EXECUTOR_ROLE")
 CANCELLER_ROLE: Final = keccak(b"CANCELLER_ROLE")
-OWNED: Final = ("Parameters", "EmergencyBrake", "RewardPool", "NodeRegistry", "ServiceToken")
+OWNED: Final = (
+    "Parameters",
+    "EmergencyBrake",
+    "RewardPool",
+    "NodeRegistry",
+    "DisputeManager",
+    "ServiceToken",
+)
 """The contracts that have an owner."""
 
 
