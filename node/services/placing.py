@@ -70,6 +70,10 @@ class Placing:
 
     async def _place_in_turn(self, token: Hash) -> None:
         anchors = [member.key for member in self._view.members.active(ANCHOR)]
+        if self._key.address not in anchors:
+            # It left, or was slashed, and still sees the mints: they are the others' to place.
+            self._log.info("not_placed_here", token=token.hex(), reason="not an active anchor")
+            return
         rank = coordinator(token, anchors).index(self._key.address)
         await self._clock.sleep_ms(rank * PATIENCE_MS)
         pause = RETRY_MS
