@@ -30,6 +30,11 @@ from node.tokenscript.strict_json import Json, parse_json
 from settlement.errors import InputError
 from settlement.types import Hash, TokenId, checksum, hex_text, keccak
 
+MAX_EFFECT_BYTES = 16_384
+"""Bytes of all effects of one run, at most. An anchor that is asked to make a call gets them with
+the run's input in one frame: in base64 that is 21,846 bytes beside an input's 32,768, which leaves
+10 KiB of 64 for the entry, the lease and who signed them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
@@ -56,8 +61,9 @@ class Runner:
     async def apply(self, script: ClassScript, base: Base, data: bytes, time_ms: int) -> Execution:
         """Run the handler of an input. ``time_ms`` is the journal entry's time.
 
-        Raises RunFailed (retryable) when this node could not run it, InputInvalid and the
-        attestation errors for an input that cannot become an event.
+        A run that fails, or that asks for more than MAX_EFFECT_BYTES, changes nothing and asks for
+        nothing. Raises RunFailed (retryable) when this node could not run it, InputInvalid and
+        the attestation errors for an input that cannot become an event.
         """
         given = decode_input(data)
         handler, event = handler_and_event(given)
@@ -73,7 +79,8 @@ class Runner:
             return execution
         context = context_of(base.token, attributes, time_ms, input_hash(given))
         result = await self._run(script, handler, Mode.UPDATE, base.state, event, context)
-        if result.status is not Status.OK:
+        # Both depend on the run alone, so that every replica comes to the same.
+        if result.status is not Status.OK or sum(map(len, result.effects)) > MAX_EFFECT_BYTES:
             return replace(execution, output_hash=result.output_hash, output=result.output)
         return replace(
             execution,

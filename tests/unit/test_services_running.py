@@ -8,6 +8,7 @@ import pytest
 from node.core.canonical import to_bytes
 from node.core.failure import FailureWord
 from node.core.inputs import (
+    MAX_INPUT_BYTES,
     Activation,
     Attested,
     ChainEvent,
@@ -20,10 +21,17 @@ from node.core.inputs import (
 from node.devnet.hotel import confirm
 from node.devnet.rehearsal_people import People, person_key
 from node.errors import AttestationMalformed, InputInvalid, RunFailed
-from node.ports.sandbox import RunRequest, RunResult, Status, TableSandbox
-from node.protocol.messages import FailureAttestation, FeedEntry, ObservedResponse
-from node.services.chain_view import ClassView
-from node.services.running import Base, Runner, context_of, handler_and_event
+from node.ports.sandbox import MAX_EFFECTS, RunRequest, RunResult, Status, TableSandbox
+from node.protocol.frames import Commit, Frame, Lease, RouteCall, encode_frame
+from node.protocol.messages import (
+    ElectionVote,
+    FailureAttestation,
+    FeedEntry,
+    JournalEntry,
+    ObservedResponse,
+)
+from node.services.chain_view import ClassView, PublishedScript
+from node.services.running import MAX_EFFECT_BYTES, Base, Runner, context_of, handler_and_event
 from node.services.script_library import ClassScript, trusted_script
 from settlement.protocol.typed_data import Domain
 from settlement.types import ZERO_HASH, Address, Hash, Signature, keccak
@@ -229,7 +237,9 @@ def script() -> ClassScript:
         issuer=PEOPLE.airline.address,
         payout=PEOPLE.airline.address,
     )
-    return trusted_script(PEOPLE.script, view)
+    uri = "https://airline.example/t"
+    published = PublishedScript(block=1, uri=uri, hash=keccak(PEOPLE.script))
+    return trusted_script(PEOPLE.script, view, published)
 
 
 class Said(TableSandbox):
@@ -276,6 +286,75 @@ async def test_a_run_that_fails_is_an_outcome_that_changes_nothing(
     assert execution.state == BASE.state
     assert execution.effects == ()
     assert execution.output_hash != ZERO_HASH
+
+
+def asking(size: int) -> Said:
+    """A script that changes the state and asks for three effects, ``size`` bytes together."""
+    frame = len(b'{"body":""}')
+    lengths = (size - 2 * (size // 3), size // 3, size // 3)
+    effects = [{"body": "x" * (length - frame)} for length in lengths]
+    return Said({"state": {"delay": 180}, "effects": effects})
+
+
+async def test_a_run_that_asks_for_as_much_as_it_may_changes_the_state(
+    script: ClassScript,
+) -> None:
+    runner = Runner(asking(MAX_EFFECT_BYTES))
+
+    execution = await runner.apply(script, BASE, encode_input(attested()), NOW_MS)
+
+    assert sum(map(len, execution.effects)) == MAX_EFFECT_BYTES
+    assert execution.state == b'{"delay":180}'
+
+
+@pytest.mark.parametrize("size", [MAX_EFFECT_BYTES + 1, 100_000])
+async def test_a_run_that_asks_for_more_than_an_anchor_can_be_sent_changes_nothing(
+    script: ClassScript, size: int
+) -> None:
+    given = encode_input(attested())
+    here, elsewhere = [await Runner(asking(size)).apply(script, BASE, given, NOW_MS) for _ in "ab"]
+
+    assert here.state == BASE.state
+    assert here.effects == ()
+    assert here.output_hash == keccak(here.output)
+    assert here == elsewhere
+
+
+def test_a_call_that_a_run_may_ask_for_fits_the_frame_that_takes_it_to_an_anchor() -> None:
+    nowhere = Address(bytes(20))
+    most = 2**64 - 1
+    entry = JournalEntry(
+        token=ZERO_HASH,
+        version=most,
+        lease_version=most,
+        attempt=0,
+        executor=nowhere,
+        previous=ZERO_HASH,
+        input_hash=ZERO_HASH,
+        state_root=ZERO_HASH,
+        output_hash=ZERO_HASH,
+        time=most,
+    )
+    vote = ElectionVote(
+        token=ZERO_HASH,
+        version=most,
+        attempt=0,
+        executor=nowhere,
+        trigger=ZERO_HASH,
+        window_end=most,
+    )
+    signed = ((nowhere, SIGNATURE),) * 32
+    each = MAX_EFFECT_BYTES // MAX_EFFECTS
+    call = RouteCall(
+        token=ZERO_HASH,
+        index=0,
+        commit=Commit(entry=entry, signatures=signed, input=bytes(MAX_INPUT_BYTES)),
+        effects=(bytes(each),) * MAX_EFFECTS,
+        output=bytes(192),
+        lease=Lease(vote=vote, signatures=signed),
+    )
+
+    encode_frame(Frame(id=2**63 - 1, reply_to=0, body=call))
 
 
 async def test_an_input_that_the_script_has_no_handler_for_is_not_run(script: ClassScript) -> None:
