@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -16,8 +15,8 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
+from bench._rivals import rivals
 from bench.report import Figure
 from node.ports.sandbox import Mode, RunRequest, Status
 from node.sandbox.host import HostConfig
@@ -154,71 +153,24 @@ def _pages() -> tuple[int, int]:
     return int(fields[1]), int(fields[2])
 
 
-RIVALS = {"mini-racer": "mini-racer==0.14.1", "quickjs": "quickjs==1.19.4"}
-"""Engines that run in the host's process, without gas: what isolation and metering cost."""
-
-
 def _rivals(runner: Runner) -> Iterator[Figure]:
-    """The same read and update by other engines, each in an environment of its own."""
+    """The same read and update by other engines, which must give the same answers."""
     script = ticket_script()
-    calls = (("status", b"{}", Mode.READ), ("onAttestation", DELAY, Mode.UPDATE))
-    expected = [
-        runner.run(request(runner.engine, entry, mode, event, script))
-        for entry, event, mode in calls
-    ]
-    parts = [
+    read = request(runner.engine, "status", Mode.READ, b"{}", script)
+    update = request(runner.engine, "onAttestation", Mode.UPDATE, DELAY, script)
+    calls = [
         (
-            entry,
-            f'{{"state":{STATE.decode()},"event":{event.decode()},"context":{CONTEXT.decode()}}}',
+            wanted.entry,
+            b'{"state":%b,"event":%b,"context":%b}' % (wanted.state, wanted.event, wanted.context),
         )
-        for entry, event, _ in calls
+        for wanted in (read, update)
     ]
-    work = json.dumps({"script": script.decode(), "calls": parts})
-    for name, wanted in RIVALS.items():
-        try:
-            folder = _installed(name, wanted)
-            told = _rival(name, folder, work)
-        except (OSError, subprocess.SubprocessError) as error:
-            yield _told(f"rival_{name}", 0, "µs", f"not measured: {type(error).__name__}")
-            continue
-        same = told["read"]["result"] == json.loads(expected[0].result or b"null")
-        same &= told["update"]["state"] == json.loads(expected[1].state or b"null")
-        note = f"{wanted}, in process, no gas; {'same answers' if same else 'OTHER ANSWERS'}"
-        for what, words in (
-            ("read_us", "context used again"),
-            ("update_us", "context used again"),
-            ("fresh_read_us", "context of its own, script compiled anew"),
-        ):
-            yield _told(f"{name}.{what}", told[what], "µs", f"{note}; {words}")
-
-
-def _installed(name: str, wanted: str) -> Path:
-    """A folder with one package in it, made on first use."""
-    folder = ROOT / ".toolchain" / "rivals" / wanted
-    if not folder.exists():
-        part = folder.with_name(f"{name}-part")
-        shutil.rmtree(part, ignore_errors=True)
-        options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(part), wanted]
-        pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
-        if shutil.which("uv"):
-            pip = ["uv", "pip", "install", "--python", sys.executable]
-        subprocess.run([*pip, *options], check=True, timeout=120, capture_output=True)
-        part.rename(folder)
-    return folder
-
-
-def _rival(name: str, folder: Path, work: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-S", str(Path(__file__).with_name("_rival.py")), name],
-        env={"PYTHONPATH": str(folder)},
-        input=work,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
+    yield from rivals(
+        script.decode(),
+        [(entry, text.decode()) for entry, text in calls],
+        json.loads(runner.run(read).result or b"null"),
+        json.loads(runner.run(update).state or b"null"),
     )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 async def _start(cache: Path) -> Figure:

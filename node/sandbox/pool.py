@@ -1,10 +1,10 @@
-"""The sandbox as a pool of worker processes in two lanes.
+"""The sandbox as a pool of worker processes in two queues.
 
-A run begins in the brief lane, where a worker gives up on it after about a millisecond. What was
-given up begins anew in the patient lane, whose one worker gives way to everybody else; and for a
+A run begins in the brief queue, where a worker gives up on it after about a millisecond. What was
+given up begins anew in the patient queue, whose one worker gives way to everybody else; and for a
 while, runs of that script in that mode go there at once. Runs are deterministic and change
-nothing, so which lane one ended in cannot be told from its result. So a script that takes long
-holds up others that do, and nobody else.
+nothing, so a result does not tell which way it went. So a script that takes long holds up others
+that do, and nobody else.
 
 A worker runs one request at a time. One that is silent for too long, or that dies, is killed and
 replaced; the run is tried once more in a fresh worker before it counts as a fault of this node.
@@ -38,13 +38,13 @@ _json: Final = msgspec.json.Decoder(msgspec.Raw)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolConfig:
-    """``workers`` are those of the brief lane; the patient one starts when it is first needed.
+    """``workers`` are those of the brief queue; the patient one starts when it is first needed.
 
     ``timeout_ms`` is a bound on this machine's patience, not a price: gas is the price. ``cache``
     is a folder for the compiled engine. It holds machine code, so it belongs to this user alone
     and nothing from elsewhere goes in. Without one, a temporary folder serves. ``max_waiting``
-    bounds the runs that wait in each lane. ``penalty_ms`` is how long a script that took long
-    begins in the patient lane.
+    bounds the runs that wait in each queue. ``penalty_ms`` is how long a script that took long
+    begins in the patient queue.
     """
 
     workers: int = 2
@@ -143,29 +143,29 @@ class SandboxPool:
 
     async def _attempt(self, request: RunRequest, *, brief: bool) -> RunResult | None:
         """One try in one worker; None when the worker died under it."""
-        lane = self._brief if brief else self._patient
-        worker = await lane.take(request.script_hash)
+        queue = self._brief if brief else self._patient
+        worker = await queue.take(request.script_hash)
         try:
             worker = worker or await self._start(brief=brief)
             async with asyncio.timeout(self._config.timeout_ms / 1000):
                 result = await worker.ask(request)
         except TimeoutError:
-            await self._replace(lane, worker)
+            await self._replace(queue, worker)
             return RunResult(status=Status.TIMEOUT, error="the run outlived this node's patience")
         except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError):
-            await self._replace(lane, worker)
+            await self._replace(queue, worker)
             return None
         except BaseException:
             # cancelled, or no worker could start: the answer, if any comes, is nobody's
-            await self._replace(lane, worker)
+            await self._replace(queue, worker)
             raise
-        lane.give(worker)
+        queue.give(worker)
         return result
 
     async def _replace(
-        self, lane: Turns[WorkerProcess | None], worker: WorkerProcess | None
+        self, queue: Turns[WorkerProcess | None], worker: WorkerProcess | None
     ) -> None:
-        lane.give(None)
+        queue.give(None)
         if worker is not None:
             await self._stop(worker)
 
