@@ -357,6 +357,33 @@ async def test_invalid_frames_drop_and_bar_a_peer(three: Meshes) -> None:
         await asyncio.wait_for(other.until_linked([one.key]), 0.3)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"type":"AcknowledgeRequest","signature":"'
+        + "A" * 87
+        + '=","voucher":{"signer":"AAAA","period":1,'
+        + '"node":"AAAA","token_class":"AAAA","cumulative":-1}}',
+        '{"type":"Done","more":' + "[" * 60_000,
+        '{"type":"JournalQuery","token":"' + "A" * 43 + '=","first":-1,"limit":1}',
+    ],
+    ids=["message", "nested", "negative"],
+)
+async def test_a_frame_that_breaks_its_reading_costs_only_its_sender(
+    three: Meshes, body: str
+) -> None:
+    one, other, third = three.nodes
+    three.introduce(0, 1, 2)
+    await other.until_linked([one.key, third.key])
+    await one.until_linked([other.key])
+    for _ in range(5):
+        one._links[other.key]._put(b"\x01[0,0," + body.encode() + b"]", share=1)
+    await other.until_unlinked([one.key])
+
+    assert await third.request(other.key, ASKED, 2_000) == Done()
+    assert one.key not in other.peers()
+
+
 async def test_requests_beyond_the_bound_are_refused_and_can_be_retried(tmp_path: Path) -> None:
     small = replace(LIMITS, handlers=1, waiting_frames=3)
     one, other = mesh(KEYS[0], tmp_path, small), mesh(KEYS[1], tmp_path, small)
