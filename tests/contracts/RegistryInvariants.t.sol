@@ -250,7 +250,9 @@ contract RegistryInvariants is Test {
             vm.assertLe(active, found.delegated, "shares are worth the pool");
             others += active + thawing;
         }
-        vm.assertEq(handler.deposited(), handler.held() + handler.withdrawn() + handler.slashed(), "conserved");
+        vm.assertEq(
+            handler.deposited(), handler.held() + handler.withdrawn() + handler.slashed(), "conserved"
+        );
         vm.assertLe(own + others, handler.held(), "everybody can leave");
         vm.assertGe(own + others + 40, handler.held(), "and nothing is left but roundings");
     }
