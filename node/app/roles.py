@@ -151,6 +151,7 @@ async def anchor_role(base: Foundation) -> AsyncIterator[Added]:
         table=base.table,
         timing=base.timing,
         metrics=base.metrics,
+        heard=base.interest.of_class,
     )
     voting.register(base.dispatch)
     base.feeds.on_delivered(voting.remember)

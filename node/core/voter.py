@@ -4,7 +4,7 @@ The vote to sign is ``transition.state.vote`` after a step that did not refuse: 
 once the step is durable. Asking again for the same lease gives the same vote.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from node.core.commits import verify_signatures
 from node.core.election import Timing, Window, fence_of, window_at, winner
@@ -14,6 +14,7 @@ from node.errors import (
     LeaseHeld,
     NotElected,
     TriggerTimeWrong,
+    TriggerTooOld,
     TriggerUnknown,
     VersionUnproven,
     WindowClosing,
@@ -25,14 +26,20 @@ from settlement.core.machine import Machine, Transition
 from settlement.protocol.typed_data import Domain
 from settlement.types import Address
 
+MAX_ATTEMPT = 10_000
+"""Attempts of one version, at most. A trigger of long ago would otherwise give a fence so high that
+no honest candidate of that version could ever be above it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoterState:
-    """What an anchor remembers of a token: its newest vote, which has the highest fence, and
-    when every lease that this executor may hold by this anchor's votes is over."""
+    """What an anchor remembers of a token: its newest vote, which has the highest fence, when
+    every lease that this executor may hold by this anchor's votes is over, and the version of the
+    newest commit that anybody has proven here."""
 
     vote: ElectionVote | None = None
     held_until_ms: int = 0
+    head: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +65,25 @@ class ReceiveVoteRequest:
     scrutiny: tuple[Address, ...] = ()
 
 
-def step(
-    state: VoterState, event: ReceiveVoteRequest, now_ms: int
-) -> Transition[VoterState, NoEffect]:
-    """Vote for the lease asked for, or refuse.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveHead:
+    """A request that was refused has still shown a commit: nobody may ask for less afterwards."""
 
-    Raises NotElected, TriggerUnknown, TriggerTimeWrong, WrongWindow, WindowClosing, FenceTooLow,
-    AlreadyVoted, LeaseHeld, VersionUnproven (or what verify_signatures raises for the head).
+    asked: ReceiveVoteRequest
+
+
+def step(
+    state: VoterState, event: ReceiveVoteRequest | ReceiveHead, now_ms: int
+) -> Transition[VoterState, NoEffect]:
+    """Vote for the lease asked for, or refuse; or keep the head that a request has proven.
+
+    Raises NotElected, TriggerUnknown, TriggerTimeWrong, TriggerTooOld, WrongWindow, WindowClosing,
+    FenceTooLow, AlreadyVoted, LeaseHeld, VersionUnproven (or what verify_signatures raises
+    for the head).
     """
+    if isinstance(event, ReceiveHead):
+        _check_version(event.asked)
+        return Transition(state=replace(state, head=max(state.head, proven(event.asked.request))))
     request = event.request
     _check_version(event)
     _check_winner(event)
@@ -78,7 +96,15 @@ def step(
         trigger=request.trigger,
         window_end=window.end_ms,
     )
-    return Transition(state=_cast(state, vote, now_ms))
+    moved = _cast(state, vote, now_ms)
+    if proven(request) < state.head:
+        raise VersionUnproven(problem=f"a commit of version {state.head} has been shown here")
+    return Transition(state=replace(moved, head=proven(request)))
+
+
+def proven(request: VoteRequest) -> int:
+    """The version of the commit that a request shows, 0 for none."""
+    return request.head.version if request.head else 0
 
 
 def _check_version(event: ReceiveVoteRequest) -> None:
@@ -107,6 +133,8 @@ def _check_window(event: ReceiveVoteRequest, now_ms: int) -> Window:
         raise TriggerUnknown(trigger=request.trigger)
     if request.trigger_time != logged or logged > now_ms + timing.skew_ms:
         raise TriggerTimeWrong(time=request.trigger_time, logged=logged, now=now_ms)
+    if request.attempt > MAX_ATTEMPT:
+        raise TriggerTooOld(attempt=request.attempt, most=MAX_ATTEMPT)
     # The asker's clock may run ahead: a window that opens within the skew bound is open.
     window = window_at(logged, now_ms + timing.skew_ms, timing)
     if window.attempt != request.attempt:
@@ -136,7 +164,7 @@ def _cast(state: VoterState, vote: ElectionVote, now_ms: int) -> VoterState:
     return VoterState(vote=vote, held_until_ms=vote.window_end)
 
 
-VOTER: Machine[VoterState, ReceiveVoteRequest, NoEffect] = Machine(
+VOTER: Machine[VoterState, ReceiveVoteRequest | ReceiveHead, NoEffect] = Machine(
     kind="voter",
     state_type=VoterState,
     effect_types=(),

@@ -50,6 +50,7 @@
     │       │   ├── WindowClosing         too little time left
     │       │   ├── TriggerUnknown        not in the log
     │       │   ├── TriggerTimeWrong      in the future, or another
+    │       │   ├── TriggerTooOld         too many windows ago
     │       │   ├── FenceTooLow           a newer lease was seen
     │       │   ├── LeaseHeld             another's window is open
     │       │   ├── AlreadyVoted          one vote on a fence
@@ -114,6 +115,7 @@ from node.errors.election import (
     LeaseHeld,
     NotElected,
     TriggerTimeWrong,
+    TriggerTooOld,
     TriggerUnknown,
     VersionUnproven,
     WindowClosing,
@@ -253,6 +255,7 @@ __all__ = [
     "TokenUnknown",
     "TooFewNodes",
     "TriggerTimeWrong",
+    "TriggerTooOld",
     "TriggerUnknown",
     "VersionUnproven",
     "WindowClosing",

@@ -78,6 +78,18 @@ class TriggerTimeWrong(ElectionError):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class TriggerTooOld(ElectionError):
+    """So many windows have passed since the trigger that nobody is elected by it any more."""
+
+    code: ClassVar[str] = "SL-5108"
+    title: ClassVar[str] = "The trigger is too old"
+    fix: ClassVar[str] = "Wait for a newer trigger: attempt {attempt} is beyond {most}."
+
+    attempt: int
+    most: int
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class FenceTooLow(ElectionError):
     """A higher fence (version, attempt) has been promised or voted for."""
 

@@ -5,16 +5,26 @@ delivered to it, activations from the chain.
 """
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from node.core.election import Timing
 from node.core.inputs import activation_trigger, entry_trigger
-from node.core.voter import VOTER, ReceiveVoteRequest
-from node.errors import TokenUnknown
+from node.core.voter import (
+    VOTER,
+    NoEffect,
+    ReceiveHead,
+    ReceiveVoteRequest,
+    VoterState,
+    proven,
+)
+from node.errors import ElectionError, TokenUnknown, VersionUnproven
 from node.protocol.frames import AnyBody, FeedPush, VoteReply, VoteRequest
 from node.protocol.messages import Placement
 from node.services.dispatch import Dispatch
 from node.services.metrics import Metrics
 from node.services.table import Table
+from settlement.core.machine import Transition
 from settlement.ports.chain import ChainReader
 from settlement.protocol.signing import SigningKey
 from settlement.protocol.typed_data import Domain
@@ -22,6 +32,18 @@ from settlement.services.engine import Engine
 from settlement.types import Address, Hash
 
 REMEMBERED_TRIGGERS = 100_000
+
+Heard = Callable[[Hash, Address, str], Awaitable[bool]]
+"""Whether a class's script subscribes to an attester's topic."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """A delivered feed entry that may cause elections; ``time_ms`` is the entry's own."""
+
+    time_ms: int
+    attester: Address
+    topic: str
 
 
 class Voting:
@@ -37,6 +59,7 @@ class Voting:
         table: Table,
         timing: Timing,
         metrics: Metrics,
+        heard: Heard,
     ) -> None:
         self._key = key
         self._domain = domain
@@ -45,7 +68,8 @@ class Voting:
         self._table = table
         self._timing = timing
         self._metrics = metrics
-        self._triggers: OrderedDict[Hash, int] = OrderedDict()
+        self._heard = heard
+        self._triggers: OrderedDict[Hash, Trigger] = OrderedDict()
 
     def register(self, dispatch: Dispatch) -> None:
         """Answer for vote requests."""
@@ -53,7 +77,10 @@ class Voting:
 
     async def remember(self, push: FeedPush) -> None:
         """A feed entry was delivered here; it may trigger elections."""
-        self._triggers[entry_trigger(push.entry)] = push.entry.time
+        entry = push.entry
+        self._triggers[entry_trigger(entry)] = Trigger(
+            time_ms=entry.time, attester=entry.attester, topic=entry.topic
+        )
         while len(self._triggers) > REMEMBERED_TRIGGERS:
             self._triggers.popitem(last=False)
 
@@ -70,7 +97,7 @@ class Voting:
             timing=self._timing,
             domain=self._domain,
         )
-        moved = await self._engine.apply(VOTER, request.token.hex(), event)
+        moved = await self._vote(event)
         vote = moved.state.vote
         assert vote is not None, "a step that does not refuse has cast a vote"
         self._metrics.votes.inc()
@@ -78,8 +105,25 @@ class Voting:
             vote=vote, anchor=self._key.address, signature=self._key.sign(self._domain, vote)
         )
 
+    async def _vote(self, event: ReceiveVoteRequest) -> Transition[VoterState, NoEffect]:
+        key = event.request.token.hex()
+        try:
+            return await self._engine.apply(VOTER, key, event)
+        except VersionUnproven:
+            raise
+        except ElectionError:
+            # Its head is proven all the same; an older one must not elect anybody from now on.
+            if proven(event.request) > (await self._engine.state(VOTER, key)).head:
+                await self._engine.apply(VOTER, key, ReceiveHead(asked=event))
+            raise
+
     async def _trigger_time(self, trigger: Hash, placement: Placement) -> int | None:
         if trigger == activation_trigger(placement.token, placement.activation_block):
             block = await self._chain.block(placement.activation_block)
             return block.timestamp * 1_000
-        return self._triggers.get(trigger)
+        found = self._triggers.get(trigger)
+        if found is None:
+            return None
+        # Another class's attester must not choose when, and so who, is elected for this token.
+        ours = await self._heard(placement.token_class, found.attester, found.topic)
+        return found.time_ms if ours else None

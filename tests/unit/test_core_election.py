@@ -19,7 +19,7 @@ from node.core.election import (
     window_at,
     winner,
 )
-from node.core.voter import VOTER, ReceiveVoteRequest, VoterState
+from node.core.voter import VOTER, ReceiveHead, ReceiveVoteRequest, VoterState
 from node.errors import (
     AlreadyVoted,
     CertificateInvalid,
@@ -29,6 +29,7 @@ from node.errors import (
     NotElected,
     SignerUnknown,
     TriggerTimeWrong,
+    TriggerTooOld,
     TriggerUnknown,
     VersionUnproven,
     WindowClosing,
@@ -105,7 +106,7 @@ def asked(of: VoteRequest, **changes: object) -> ReceiveVoteRequest:
     return replace(event, **changes)  # type: ignore[arg-type]  # the test names real fields
 
 
-def vote(state: VoterState, event: ReceiveVoteRequest, now: int) -> VoterState:
+def vote(state: VoterState, event: ReceiveVoteRequest | ReceiveHead, now: int) -> VoterState:
     return VOTER.step(state, event, now).state
 
 
@@ -220,6 +221,36 @@ def test_an_anchor_never_votes_below_its_vote() -> None:
         vote(state, asked(request(version=3)), AT)
     with pytest.raises(FenceTooLow):
         vote(state, asked(request(attempt=3)), AT + 3 * 11_000)
+
+
+def test_a_trigger_of_long_ago_gives_no_fence_that_freezes_the_others() -> None:
+    now = AT + 5_000
+    stride = TIMING.lease_ms + TIMING.gap_ms
+    attempt = next(
+        n for n in range(10**8, 10**8 + 50) if winner(PLACEMENT, 1, n) == NODES[2].address
+    )
+    old = now - 1_000 - attempt * stride
+    fields = {name: getattr(request(), name) for name in request().__struct_fields__}
+    asking = VoteRequest(**fields | {"attempt": attempt, "trigger_time": old})
+    with pytest.raises(TriggerTooOld):
+        vote(VoterState(), asked(asking, trigger_ms=old), now)
+    assert vote(VoterState(), asked(request()), now).vote is not None
+
+
+def test_an_older_commit_elects_nobody_after_a_newer_one_was_shown() -> None:
+    state = vote(VoterState(), ReceiveHead(asked=asked(request(version=30))), AT)
+    assert (state.vote, state.head) == (None, 29)
+    with pytest.raises(VersionUnproven):
+        vote(state, asked(request(version=5)), AT)
+    with pytest.raises(VersionUnproven):
+        vote(state, asked(request()), AT)
+    elected = vote(state, asked(request(version=30)), AT)
+    assert elected.vote is not None
+    assert elected.head == 29
+    # Showing less again takes nothing back, and a commit without its majority shows nothing.
+    assert vote(elected, ReceiveHead(asked=asked(request(version=5))), AT) == elected
+    with pytest.raises(CommitInvalid):
+        vote(elected, ReceiveHead(asked=asked(commit_of(40, signers=1))), AT)
 
 
 def versions_won_by(executor: Address, beyond: int) -> int:
