@@ -31,7 +31,7 @@ from node.sandbox.pool import PoolConfig, SandboxPool, require_well_formed
 from node.sandbox.pure import pure
 from node.sandbox.runner import BRIEF, Runner
 from node.services.calling import action_call
-from node.services.chain_view import ClassView
+from node.services.chain_view import ClassView, PublishedScript
 from node.services.script_library import ClassScript, trusted_script
 from settlement.errors import InputError
 from settlement.protocol.typed_data import Domain
@@ -275,4 +275,7 @@ def ticket() -> ClassScript:
         issuer=people.airline.address,
         payout=people.airline.address,
     )
-    return trusted_script(people.script, view)
+    published = PublishedScript(
+        block=1, uri="https://airline.example/t", hash=keccak(people.script)
+    )
+    return trusted_script(people.script, view, published)
