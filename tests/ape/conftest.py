@@ -45,8 +45,12 @@ def deployed(project: Any, chain: Any, actors: Actors) -> Deployment:
     election = project.AnchorElection.deploy(parameters, nodes, votes, 21, sender=owner)
     issuers = project.IssuerRegistry.deploy(owner, parameters, sender=owner)
     rent = project.RentVault.deploy(service, parameters, issuers, nodes, election, sender=owner)
-    hub = project.ChannelHub.deploy(service, parameters, nodes, issuers, sender=owner)
+    disputes = project.DisputeManager.deploy(owner, nodes, sender=owner)
+    hub = project.ChannelHub.deploy(
+        service, parameters, nodes, issuers, disputes, rent, sender=owner
+    )
     nodes.setHub(hub, sender=owner)
+    nodes.setDisputes(disputes, sender=owner)
     votes.setRegistry(nodes, sender=owner)
     rewards.setSources(nodes, hub, sender=owner)
     issuers.setVenues(hub, rent, sender=owner)
