@@ -226,6 +226,7 @@ class Outbox:
         self._first_retry_ms = first_retry_ms
         self._longest_retry_ms = longest_retry_ms
         self._under_way: dict[Hash, str] = {}
+        self._ended: set[Hash] = set()
         self._grew = engine.outbox_grew()
         self._failing = asyncio.Lock()
         self._log = structlog.get_logger("outbox")
@@ -257,6 +258,7 @@ class Outbox:
         room = self._concurrency - len(self._under_way)
         if room <= 0:
             return []
+        self._ended.clear()
         # Entries under way are still in the outbox, and those of busy machines wait their turn, so
         # ask for enough to see past them.
         found = await self._engine.store.pending(
@@ -265,7 +267,9 @@ class Outbox:
         busy = Counter(self._under_way.values())
         chosen: list[OutboxEntry] = []
         for entry in found:
-            if entry.id not in self._under_way and busy[entry.key] < self._per_key:
+            # What ended while the store was read may still be in what it gave.
+            known = entry.id in self._under_way or entry.id in self._ended
+            if not known and busy[entry.key] < self._per_key:
                 busy[entry.key] += 1
                 chosen.append(entry)
         return chosen[:room]
@@ -301,6 +305,7 @@ class Outbox:
             await store.done(entry.id)
         finally:
             self._under_way.pop(entry.id, None)
+            self._ended.add(entry.id)
             self._grew.set()
 
     async def _give_up(self, entry: OutboxEntry, error: SmartLayerError) -> None:

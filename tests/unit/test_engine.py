@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -423,3 +424,36 @@ async def test_one_machine_cannot_take_every_place_of_an_outbox() -> None:
 
     await Outbox(Engine(store, clock), {SendGreeting: greet}, per_key=2).perform_due()
     assert seen == ["greedy", "greedy", "modest"]
+
+
+class SlowToRead(MemoryStore):
+    """A store whose answer about the outbox is a moment old when it arrives."""
+
+    async def pending(
+        self, now_ms: int, limit: int, kinds: frozenset[str] | None = None
+    ) -> Sequence[OutboxEntry]:
+        found = await super().pending(now_ms, limit, kinds)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return found
+
+
+async def test_an_effect_that_ends_while_the_outbox_is_read_is_not_done_again() -> None:
+    store, clock = SlowToRead(), VirtualClock()
+    engine = Engine(store, clock)
+    seen: list[Hash] = []
+
+    async def greet(effect: Effect) -> None:
+        await asyncio.sleep(0)
+        seen.append(effect.id)
+
+    running = asyncio.create_task(Outbox(engine, {SendGreeting: greet}).run())
+    for number in range(20):
+        body = msgspec.json.encode(SendGreeting(text="hello"))
+        entry = OutboxEntry(
+            id=Hash(bytes([number]) * 32), kind=SendGreeting.__name__, key="x", body=body, due_ms=0
+        )
+        await store.commit(Batch(outbox=(entry,)))
+        await clock.advance_ms(200)
+    running.cancel()
+    assert len(seen) == len(set(seen)) == 20
