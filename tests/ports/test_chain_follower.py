@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from founding import FOUNDING
 
 from settlement.chain.calls import Calls, create_ticket_contract, mint_ticket
 from settlement.chain.follower import Follower, FollowerOptions
@@ -155,5 +156,5 @@ async def test_the_founding_itself_is_told(local_chain: LocalChain) -> None:
         first_block=deployment.first_block,
     )
     kinds = [type(event).__name__ for event in await drained(follower)]
-    assert kinds == ["TermsScheduled", "HubSet"]
+    assert kinds == FOUNDING
     assert Calls(deployment).deployment.domain.chain_id == local_chain.chain_id

@@ -1,0 +1,12 @@
+"""What a founding tells, in order: the events of the contracts that a deployment creates."""
+
+FOUNDING = [
+    "TermsScheduled",
+    "GuardianChanged",
+    "FeeSplitChanged",
+    "PenaltiesSet",
+    "HubSet",
+    "DisputesSet",
+    "SourcesSet",
+    "VenuesSet",
+]
