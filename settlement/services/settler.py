@@ -64,6 +64,7 @@ from settlement.ports.chain_events import (
     StatementsAccepted,
 )
 from settlement.ports.chain_records import Payout, PotStatus, ProofNode, StatementRow
+from settlement.ports.dispute_events import VoucherPosted
 from settlement.protocol.merkle_sum import Tree
 from settlement.services.anchor import Anchor, ChannelStatement
 from settlement.services.calendar import Calendar
@@ -112,6 +113,7 @@ class Settler:
         self._writer = writer
         self._calls = calls
         self._calendar = calendar
+        self._posted: dict[tuple[Address, int], dict[tuple[Address, Hash], int]] = {}
         self._log = structlog.get_logger("settler")
 
     @property
@@ -191,7 +193,7 @@ class Settler:
         """
         covering: list[ChannelStatement] = []
         for found in await self._anchor.accepted(period):
-            if found.covers:
+            if found.covers and self._covers_posted(found, period):
                 covering.append(found)
                 continue
             self._log.warning(
@@ -203,9 +205,22 @@ class Settler:
             )
         return covering
 
+    def _covers_posted(self, found: ChannelStatement, period: int) -> bool:
+        """Whether a Statement pays what was posted on chain: that counts as acknowledged, and a
+        root that leaves it out can be challenged."""
+        signed = {(lane.node, lane.token_class): lane.amount for lane in found.statement.lanes}
+        posted = self._posted.get((found.signer, period), {})
+        return all(signed.get(lane, 0) >= amount for lane, amount in posted.items())
+
     async def _told(self, event: ChainEvent) -> None:
         told: MonthEvent
         match event:
+            case VoucherPosted():
+                # Rebuilt at every start, since the chain is followed from the deployment on.
+                lanes = self._posted.setdefault((event.signer, event.period), {})
+                lane = (event.node, event.token_class)
+                lanes[lane] = max(event.amount, lanes.get(lane, 0))
+                return
             case StatementsAccepted(anchor=anchor, period=period):
                 rows = tuple(
                     DebitedRow(signer=row.signer, amount=row.amount, root=row.vouchers_root)
