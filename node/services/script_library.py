@@ -8,7 +8,12 @@ import asyncio
 from dataclasses import dataclass
 
 from node.core.placement import Rules
-from node.errors import ScriptHashWrong, ScriptSignerWrong, ServicePartMissing, TokenUnknown
+from node.errors import (
+    ScriptHashWrong,
+    ScriptSignerWrong,
+    ServicePartMissing,
+    TokenUnknown,
+)
 from node.ports.scripts import ScriptSource
 from node.services.chain_view import ChainView, ClassView, PublishedScript, TokenView
 from node.store.scripts import ScriptCache
@@ -69,13 +74,15 @@ class ScriptLibrary:
 
     async def _loaded_once(self, view: ClassView, script: PublishedScript | None) -> ClassScript:
         if script is None or not script.uri:
-            raise TokenUnknown(
-                token="0x" + view.token_class.id.hex(), problem="its class has no script"
-            )
+            raise self._no_script(view)
         async with self._loading.setdefault(script.hash, asyncio.Lock()):
             if script.hash not in self._loaded:
                 self._loaded[script.hash] = await self._load(view, script)
         return self._loaded[script.hash]
+
+    def _no_script(self, view: ClassView) -> TokenUnknown:
+        problem = "its class has no script"
+        return TokenUnknown(token="0x" + view.token_class.id.hex(), problem=problem)
 
     async def _load(self, view: ClassView, script: PublishedScript) -> ClassScript:
         xml = await self._cache.get(script.hash)
@@ -84,9 +91,9 @@ class ScriptLibrary:
         xml = await self._source.fetch(script.uri)
         if keccak(xml) != script.hash:
             raise ScriptHashWrong(uri=script.uri, expected=script.hash)
-        trusted = trusted_script(xml, view, script)
+        # Kept before it is judged: its address may hold another file by the next time.
         await self._cache.put(xml)
-        return trusted
+        return trusted_script(xml, view, script)
 
 
 def trusted_script(xml: bytes, view: ClassView, script: PublishedScript) -> ClassScript:

@@ -162,7 +162,7 @@ def test_only_the_contracts_owner_registers_and_is_told_so(town: Town, contract:
     error = json.loads(refused.output)["error"]
     assert refused.exit_code == 3
     assert error["code"] == "SL-7001"
-    assert "is not the owner() of the token contract" in error["fix"]
+    assert "is neither owner nor administrator of the token contract" in error["fix"]
 
 
 def test_a_key_is_registered_once(town: Town, registered: Callable[..., tuple[str, ...]]) -> None:
