@@ -85,7 +85,7 @@ class WorkerProcess:
 async def _receive(process: asyncio.subprocess.Process) -> bytes:
     assert process.stdout is not None
     head = await process.stdout.readexactly(wire.LENGTH_BYTES)
-    return await process.stdout.readexactly(int.from_bytes(head, "big"))
+    return await process.stdout.readexactly(wire.body_length(head))
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:

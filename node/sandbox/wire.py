@@ -22,6 +22,15 @@ def frame(message: RunRequest | RunResult | bytes) -> bytes:
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
 
 
+def body_length(head: bytes) -> int:
+    """The length that a frame's head announces; raises msgspec.DecodeError beyond the bound, so
+    that a worker gone mad cannot fill the node's memory."""
+    length = int.from_bytes(head, "big")
+    if length > MAX_FRAME_BYTES:
+        raise msgspec.DecodeError(f"a frame of {length} bytes")
+    return length
+
+
 def read_request(body: bytes) -> RunRequest:
     """Parse a request; raises msgspec.DecodeError."""
     return _read(_requests, body)

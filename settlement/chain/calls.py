@@ -57,14 +57,6 @@ def mint_ticket(contract: Address, holder: Address, flight: str, hotel_booking: 
     return Call(contract=contract, data=data, purpose=f"mint a ticket for flight {flight}")
 
 
-def transfer_token(contract: Address, sender: Address, receiver: Address, number: int) -> Call:
-    """Move an ERC-721 token."""
-    data = artifact("SmartTicket").calldata("transferFrom", sender, receiver, number)
-    return Call(
-        contract=contract, data=data, purpose=f"move token {number} to {checksum(receiver)}"
-    )
-
-
 def contract_call(
     deployment: Deployment, name: str, function: str, purpose: str, *arguments: object
 ) -> Call:
