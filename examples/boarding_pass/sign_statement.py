@@ -25,7 +25,8 @@ async def main(anchor_url: str) -> None:
         anchor_key = (await chain.channel(key.address)).anchor
     async with SqliteStore(Path("purse.sqlite")) as store, AnchorClient(anchor_url) as anchor:
         channel = ChannelClient(key=key, domain=net.domain, store=store, clock=SystemClock())
-        draft = await anchor.draft(channel.signer, period)
+        spent = (await channel.state()).spent(period)
+        draft = await anchor.draft_covering(channel.signer, period, spent)
         await anchor.send_statement(await channel.statement(draft, anchor_key))
         print(f"period {period}: signed for {draft.amount} base units in {len(draft.lanes)} lanes")
 

@@ -85,8 +85,7 @@ class Rental:
 
     async def spent(self, period: int) -> int:
         """What its own purse says that it has promised in a period."""
-        state = await self.channel.state()
-        return sum(lane.spent for lane in state.lanes if lane.period == period)
+        return (await self.channel.state()).spent(period)
 
     async def draft(self, period: int) -> StatementDraft:
         """What its anchor asks it to sign."""

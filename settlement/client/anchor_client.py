@@ -3,10 +3,12 @@
 ::
 
     async with AnchorClient("https://anchor.example") as anchor:
-        draft = await anchor.draft(channel.signer, period)
+        spent = (await channel.state()).spent(period)
+        draft = await anchor.draft_covering(channel.signer, period, spent)
         await anchor.send_statement(await channel.statement(draft, anchor_key))
 """
 
+import asyncio
 import json
 from dataclasses import dataclass
 from types import TracebackType
@@ -22,6 +24,9 @@ from settlement.protocol.wire import signed_to_json
 from settlement.types import Address, hex_text
 
 LARGEST_ANSWER = 16 * 1024 * 1024
+
+POLL_S = 0.25
+"""Between two looks at a draft that does not cover yet what was spent."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -79,6 +84,23 @@ class AnchorClient:
         """
         path = f"/channels/{hex_text(signer)}/periods/{period}/draft"
         return draft_from_json(await self._ask("GET", path, None))
+
+    async def draft_covering(
+        self, signer: Address, period: int, amount: int, *, patience_s: float = 30.0
+    ) -> StatementDraft:
+        """The first draft of at least ``amount`` base units, or the last one that the anchor shows
+        within ``patience_s`` seconds.
+
+        Service nodes bring their vouchers to the anchor every few seconds, so a draft that is asked
+        for right after a call may leave that call out. Raises what :meth:`draft` raises.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + patience_s
+        while True:
+            draft = await self.draft(signer, period)
+            if draft.amount >= amount or loop.time() >= until:
+                return draft
+            await asyncio.sleep(POLL_S)
 
     async def send_statement(self, statement: SignedStatement) -> None:
         """Hand a signed Statement over; repeating it is harmless.

@@ -131,7 +131,8 @@ class ChannelClient:
     async def statement(self, draft: StatementDraft, anchor: Address) -> SignedStatement:
         """Check an anchor's draft against what was promised, lane by lane, and sign it.
 
-        Works offline. Raises DraftExceedsPromises, DraftInconsistent, StatementForAnother.
+        Works offline. Raises DraftEmpty, DraftExceedsPromises, DraftInconsistent,
+        StatementForAnother.
         """
         event = ActionSignStatement(draft=draft, anchor=anchor)
         await self._engine.apply(PURSE, purse_key(self.signer), event)

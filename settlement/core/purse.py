@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from settlement.core.machine import Machine, Transition
 from settlement.core.refusals import (
     BudgetExceeded,
+    DraftEmpty,
     DraftExceedsPromises,
     StatementForAnother,
 )
@@ -89,6 +90,10 @@ class PurseState:
         """All that was promised in a period: the most that its Statement may hold."""
         return sum(lane.cumulative for lane in self.lanes if lane.period == period)
 
+    def spent(self, period: int) -> int:
+        """What calls of a period took of it: promised, and not given back."""
+        return sum(lane.spent for lane in self.lanes if lane.period == period)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionPromise:
@@ -147,8 +152,8 @@ def initial_purse(key: str) -> PurseState:
 
 
 def step(state: PurseState, event: PurseEvent, now_ms: int) -> Transition[PurseState, None]:
-    """Promise, give back, remember or agree. Raises BudgetExceeded, DraftExceedsPromises,
-    DraftInconsistent, StatementForAnother; then nothing may be signed."""
+    """Promise, give back, remember or agree. Raises BudgetExceeded, DraftEmpty,
+    DraftExceedsPromises, DraftInconsistent, StatementForAnother; then nothing may be signed."""
     match event:
         case ActionPromise():
             moved = _promise(state, event, now_ms)
@@ -197,6 +202,8 @@ def _sign(state: PurseState, event: ActionSignStatement) -> PurseState:
     if draft.anchor != event.anchor or draft.signer != state.signer:
         raise StatementForAnother(anchor=event.anchor, period=draft.period)
     require_consistent(draft)
+    if not draft.amount:
+        raise DraftEmpty(period=draft.period, spent=state.spent(draft.period))
     for asked in draft.lanes:
         promised = state.lane(draft.period, asked.node, asked.token_class).cumulative
         if asked.amount > promised:

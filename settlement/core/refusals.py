@@ -19,12 +19,13 @@
     ├── PeriodClosed            the time for this is over
     ├── AcknowledgementInvalid  not the anchor's word about this lane
     ├── LanesUsedUp             the channel has all the lanes of a period
-    ├── StatementError          a statement that cannot be taken (SL-2020 to SL-2025)
+    ├── StatementError          a statement that cannot be taken (SL-2020 to SL-2026)
     │   ├── StatementUnknown        equal to no draft
     │   ├── StatementBelowLast      below one that was accepted
     │   ├── StatementForAnother     names another anchor or period
     │   ├── DraftExceedsPromises    it asks for more than was promised
-    │   └── DraftInconsistent       it does not add up
+    │   ├── DraftInconsistent       it does not add up
+    │   └── DraftEmpty              it asks for nothing
     └── BudgetExceeded          our own limit forbids the promise; nothing was signed
 
 An error says what would be accepted. Nothing is charged when one is raised.
@@ -295,6 +296,21 @@ class DraftInconsistent(StatementError):
     fix: ClassVar[str] = "Do not sign; ask the anchor for another draft: {problem}."
 
     problem: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DraftEmpty(StatementError):
+    """A draft over no lanes: there is nothing to sign, now or at all."""
+
+    code: ClassVar[str] = "SL-2026"
+    title: ClassVar[str] = "There is nothing to sign"
+    fix: ClassVar[str] = (
+        "The anchor knows of no voucher in period {period}; {spent} base units were spent. If that "
+        "is not zero, fetch the draft again when the service nodes have shown it their vouchers."
+    )
+
+    period: int
+    spent: int
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -15,7 +15,7 @@ from settlement.client.anchor_client import (
 from settlement.client.channel import ChannelClient
 from settlement.core.draft_json import draft_to_json
 from settlement.core.purse import Budgets
-from settlement.core.refusals import BudgetExceeded
+from settlement.core.refusals import BudgetExceeded, DraftEmpty
 from settlement.core.statements import LaneAmount, draft_of
 from settlement.errors import SignatureInvalid, StoreFailed
 from settlement.ports.clock import VirtualClock
@@ -84,8 +84,7 @@ class FakeAnchor:
     """An anchor's two routes on the loopback."""
 
     def __init__(self) -> None:
-        lane = LaneAmount(node=NODE, token_class=CLASS, amount=6)
-        self.draft = draft_of(ANCHOR, KEY.address, 0, [lane])
+        self.drafts_to_come: list[int] = []
         self.statements: list[Signed[Statement]] = []
         self.status = 200
 
@@ -94,7 +93,9 @@ class FakeAnchor:
         if self.status != 200:
             problem = {"code": "SL-2011", "detail": "Open a channel."}
             return web.json_response(problem, status=self.status)
-        return web.json_response(draft_to_json(self.draft))
+        amount = self.drafts_to_come.pop(0) if self.drafts_to_come else 6
+        lane = LaneAmount(node=NODE, token_class=CLASS, amount=amount)
+        return web.json_response(draft_to_json(draft_of(ANCHOR, KEY.address, 0, [lane])))
 
     async def take(self, request: web.Request) -> web.Response:
         body: Any = await request.json()
@@ -129,6 +130,25 @@ async def test_a_statement_goes_from_draft_to_anchor_over_http(
     (signed,) = fake.statements
     assert signed.signer(DOMAIN) == KEY.address
     assert signed.message.amount == 6
+
+
+async def test_a_draft_is_waited_for_until_it_covers_what_was_spent(
+    anchor: tuple[FakeAnchor, str],
+) -> None:
+    fake, url = anchor
+    fake.drafts_to_come = [0, 4]
+    async with AnchorClient(url) as api:
+        assert (await api.draft_covering(KEY.address, 0, 6)).amount == 6
+        fake.drafts_to_come = [4]
+        assert (await api.draft_covering(KEY.address, 0, 6, patience_s=0)).amount == 4
+
+
+async def test_an_empty_draft_is_not_signed() -> None:
+    channel = client(MemoryStore())
+    await channel.voucher(NODE, CLASS, 6, 0)
+    with pytest.raises(DraftEmpty) as refused:
+        await channel.statement(draft_of(ANCHOR, KEY.address, 0, ()), ANCHOR)
+    assert refused.value.spent == 6
 
 
 async def test_an_anchor_s_refusal_and_its_absence_are_different_errors(
