@@ -77,7 +77,7 @@ abstract contract Challenges is HubState {
 
         pot.demands[account] = Demand.Answered;
 
-        emit PayoutShown(anchor, period, account, paid);
+        emit PayoutShown(anchor, period, account, paid, proof);
     }
 
     /// @notice See {IChannelHub-voidUnshown}.

@@ -204,8 +204,15 @@ interface IChannelHubTypes is ISmartLayerMessages {
     event PayoutDemanded(
         address indexed anchor, uint32 indexed period, address indexed account, uint64 answerUntil
     );
-    /// @notice The root was shown to pay `account` this much.
-    event PayoutShown(address indexed anchor, uint32 indexed period, address indexed account, uint128 amount);
+    /// @notice The root was shown to pay `account` this much. The proof is in the event, so that whoever
+    /// the root underpays can challenge with it, however the anchor sent it.
+    event PayoutShown(
+        address indexed anchor,
+        uint32 indexed period,
+        address indexed account,
+        uint128 amount,
+        PayoutProof proof
+    );
     /// @notice The bond of a void period left the lock: to be slashed where `forfeited`, else free.
     event BondForfeited(address indexed anchor, uint32 indexed period, uint128 bond, bool forfeited);
     /// @notice `amount` of an account's credit bought `periods` of rent for a class.

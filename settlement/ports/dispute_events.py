@@ -7,7 +7,7 @@ and a parity test compares them with the committed ABIs.
 from dataclasses import dataclass
 
 from settlement.ports.chain_events import ChainEvent
-from settlement.ports.chain_records import Offence, Penalties
+from settlement.ports.chain_records import Offence, PayoutProof, Penalties
 from settlement.types import Address, Hash, Uint32, Uint64, Uint96, Uint128, Uint256
 
 # IChannelHub
@@ -67,12 +67,13 @@ class PayoutDemanded(ChainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayoutShown(ChainEvent):
-    """The root was shown to pay ``account`` this ``amount``."""
+    """The root was shown to pay ``account`` this ``amount``, by a ``proof`` that anybody may use."""
 
     anchor: Address
     period: Uint32
     account: Address
     amount: Uint128
+    proof: PayoutProof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

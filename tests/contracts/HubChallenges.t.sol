@@ -149,6 +149,16 @@ contract HubChallengesTest is DisputeFixture {
         hub.voidUnshown(anchor, 0, payoutOf(node));
     }
 
+    function test_a_shown_payout_is_logged_with_its_proof() public {
+        IChannelHubTypes.Payout[] memory payouts = demanded();
+        IChannelHubTypes.PayoutProof memory proof = proofFor(payouts, payoutOf(node));
+        vm.recordLogs();
+        hub.showPayout(anchor, 0, payoutOf(node), proof);
+        (, IChannelHubTypes.PayoutProof memory shown) =
+            abi.decode(vm.getRecordedLogs()[0].data, (uint128, IChannelHubTypes.PayoutProof));
+        vm.assertTrue(keccak256(abi.encode(shown)) == keccak256(abi.encode(proof)), "the same proof");
+    }
+
     function test_a_payout_is_demanded_once() public {
         demanded();
         IChannelHubTypes.OwedLane[] memory lanes = lanesOf(ack(10e18));
