@@ -27,10 +27,17 @@ contract Parameters is IParameters, Ownable2Step {
     uint256 private constant MAXIMUM_ISSUER_SHARE = 3_000;
     uint256 private constant MAXIMUM_STAKE = 1e27;
     uint256 private constant MAXIMUM_RENT_PRICE = 1e21;
+    uint256 private constant MAXIMUM_GAS_RATE = 1e18;
+    uint256 private constant MAXIMUM_SPACE_RATE = 1e15;
 
     struct Change {
         uint32 fromPeriod;
         Terms terms;
+    }
+
+    struct RateChange {
+        uint32 fromPeriod;
+        ExecutionRates rates;
     }
 
     /// @inheritdoc IParameters
@@ -39,16 +46,28 @@ contract Parameters is IParameters, Ownable2Step {
     uint32 public immutable periodLength;
 
     Change[] private _changes;
+    RateChange[] private _rateChanges;
 
-    /// @notice Period 0 opens at `genesis_`; `terms` hold from it on.
-    constructor(address owner_, uint64 genesis_, uint32 periodLength_, Terms memory terms) Ownable(owner_) {
-        if (genesis_ > block.timestamp) revert Parameters_GenesisInFuture(genesis_, block.timestamp);
+    /// @notice Period 0 opens at `genesis_`; `terms` and `rates` hold from it on.
+    constructor(
+        address owner_,
+        uint64 genesis_,
+        uint32 periodLength_,
+        Terms memory terms,
+        ExecutionRates memory rates
+    ) Ownable(owner_) {
+        if (genesis_ > block.timestamp) {
+            revert Parameters_GenesisInFuture(genesis_, block.timestamp);
+        }
         _bound("periodLength", periodLength_, SHORTEST_PERIOD, LONGEST_PERIOD);
         _check(terms, periodLength_);
+        _checkRates(rates);
         genesis = genesis_;
         periodLength = periodLength_;
         _changes.push(Change(0, terms));
+        _rateChanges.push(RateChange(0, rates));
         emit TermsScheduled(0, terms);
+        emit RatesScheduled(0, rates);
     }
 
     /// @inheritdoc IParameters
@@ -64,8 +83,27 @@ contract Parameters is IParameters, Ownable2Step {
     }
 
     /// @inheritdoc IParameters
+    function scheduleRates(ExecutionRates calldata rates) external onlyOwner returns (uint32 fromPeriod) {
+        _checkRates(rates);
+        fromPeriod = currentPeriod() + NOTICE_PERIODS;
+
+        RateChange storage last = _rateChanges[_rateChanges.length - 1];
+        if (last.fromPeriod == fromPeriod) last.rates = rates;
+        else _rateChanges.push(RateChange(fromPeriod, rates));
+
+        emit RatesScheduled(fromPeriod, rates);
+    }
+
+    /// @inheritdoc IParameters
     function termsAt(uint32 period) external view returns (Terms memory) {
         return _termsAt(period);
+    }
+
+    /// @inheritdoc IParameters
+    function ratesAt(uint32 period) external view returns (ExecutionRates memory) {
+        uint256 i = _rateChanges.length - 1;
+        while (_rateChanges[i].fromPeriod > period) --i;
+        return _rateChanges[i].rates;
     }
 
     /// @inheritdoc IParameters
@@ -106,6 +144,13 @@ contract Parameters is IParameters, Ownable2Step {
         _bound("minimumServiceStake", terms.minimumServiceStake, 1, MAXIMUM_STAKE);
         _bound("minimumAnchorStake", terms.minimumAnchorStake, 1, MAXIMUM_STAKE);
         _bound("rentPrice", terms.rentPrice, 1, MAXIMUM_RENT_PRICE);
+    }
+
+    function _checkRates(ExecutionRates memory rates) private pure {
+        _bound("readGas", rates.readGas, 1, MAXIMUM_GAS_RATE);
+        _bound("updateGas", rates.updateGas, 1, MAXIMUM_GAS_RATE);
+        _bound("outputByte", rates.outputByte, 0, MAXIMUM_SPACE_RATE);
+        _bound("page", rates.page, 0, MAXIMUM_SPACE_RATE);
     }
 
     function _checkWindows(Terms memory terms, uint256 length) private pure {

@@ -36,6 +36,16 @@ interface IParameters {
         uint128 rentPrice;
     }
 
+    /// @notice What running a token's script costs, in base units of the Service Token: a million gas
+    /// of a read, a million gas of an update, a byte put out, a page of memory (64 KiB). The same at
+    /// every node, so that all come to the same bill.
+    struct ExecutionRates {
+        uint96 readGas;
+        uint96 updateGas;
+        uint96 outputByte;
+        uint96 page;
+    }
+
     /// @notice The moments (unix seconds) at which one period's windows open and end.
     struct Windows {
         uint64 opensAt;
@@ -47,6 +57,8 @@ interface IParameters {
 
     /// @notice New terms were scheduled; they hold from `fromPeriod` on.
     event TermsScheduled(uint32 indexed fromPeriod, Terms terms);
+    /// @notice New rates were scheduled; they hold from `fromPeriod` on.
+    event RatesScheduled(uint32 indexed fromPeriod, ExecutionRates rates);
 
     /// @notice `value` of `parameter` lies outside its hard bounds.
     error Parameters_OutOfBounds(bytes32 parameter, uint256 value, uint256 minimum, uint256 maximum);
@@ -75,6 +87,9 @@ interface IParameters {
     /// @notice The terms that hold for `period`.
     function termsAt(uint32 period) external view returns (Terms memory);
 
+    /// @notice The rates that hold for `period`.
+    function ratesAt(uint32 period) external view returns (ExecutionRates memory);
+
     /// @notice The moments at which the windows of `period` open and end.
     function windowsOf(uint32 period) external view returns (Windows memory);
 
@@ -88,4 +103,12 @@ interface IParameters {
     /// - the withdrawal delay is at least as long as all windows together;
     /// - the treasury is not the zero account.
     function schedule(Terms calldata terms) external returns (uint32 fromPeriod);
+
+    /// @notice Schedule new rates; they hold from the period after the next one.
+    /// @dev Emits: {RatesScheduled}. Rates scheduled earlier for the same period are replaced.
+    ///
+    /// Requirements:
+    /// - the caller is the owner;
+    /// - every rate lies within its hard bounds.
+    function scheduleRates(ExecutionRates calldata rates) external returns (uint32 fromPeriod);
 }

@@ -14,8 +14,15 @@ from settlement.chain.deployment import Deployment
 from settlement.chain.handover import hand_over_calls
 from settlement.errors import InputError
 from settlement.ports.chain import Block, Call, ChainWriter, TransactionReceipt
-from settlement.ports.chain_records import Terms
-from settlement.ports.chain_terms import DAY, MONTH, TOKEN, monthly_terms, scaled_terms
+from settlement.ports.chain_records import ExecutionRates, Terms
+from settlement.ports.chain_terms import (
+    DAY,
+    DEFAULT_RATES,
+    MONTH,
+    TOKEN,
+    monthly_terms,
+    scaled_terms,
+)
 from settlement.types import ZERO_ADDRESS, Address
 
 _ORDER = (
@@ -56,6 +63,7 @@ class NetworkPlan:
     terms: Terms
     genesis: int
     period_length: int = MONTH
+    rates: ExecutionRates = DEFAULT_RATES
     guardian: Address = ZERO_ADDRESS
     staker_share: int = 5_000
     brake_duration: int = 3 * DAY
@@ -180,6 +188,7 @@ def _wiring(plan: NetworkPlan, name: str = "") -> dict[str, object]:
         "genesis": plan.genesis,
         "period_length": plan.period_length,
         "terms": plan.terms,
+        "rates": plan.rates,
         "guardian": plan.guardian,
         "brake_duration": plan.brake_duration,
         "brake_cooldown": plan.brake_cooldown,

@@ -15,7 +15,7 @@ from settlement.chain.calls import amount_text, contract_call
 from settlement.chain.deployment import Deployment
 from settlement.errors import InputError
 from settlement.ports.chain import Call
-from settlement.ports.chain_records import Terms
+from settlement.ports.chain_records import ExecutionRates, Terms
 from settlement.types import Address, Hash, checksum, keccak
 
 AGAINST, FOR, ABSTAIN = 0, 1, 2
@@ -45,6 +45,12 @@ _WORDS = {
     "minimum_service_stake": "least stake of a service node",
     "minimum_anchor_stake": "least stake of an anchor",
     "rent_price": "rent price",
+}
+_RATE_WORDS = {
+    "read_gas": "price of a million gas of a read",
+    "update_gas": "price of a million gas of an update",
+    "output_byte": "price of a byte put out",
+    "page": "price of a page of memory",
 }
 
 
@@ -103,6 +109,28 @@ def change_terms(
     if not lines:
         raise InputError(where="changes", problem="nothing would change")
     call = contract_call(deployment, "Parameters", "schedule", "; ".join(lines), terms)
+    return Proposal(calls=(call,), text=text, lines=lines)
+
+
+def change_rates(
+    deployment: Deployment, current: ExecutionRates, changes: dict[str, int], text: str
+) -> Proposal:
+    """A proposal to change what running scripts costs, two periods after it is executed.
+
+    Raises InputError for a name that is no rate, and where nothing would change.
+    """
+    for name in changes:
+        if name not in _RATE_WORDS:
+            raise InputError(where=name, problem=f"not a rate; there are {', '.join(_RATE_WORDS)}")
+    rates = replace(current, **changes)
+    lines = tuple(
+        f"{words} {_svc(getattr(current, name)).split(' ')[0]} → {_svc(getattr(rates, name))}"
+        for name, words in _RATE_WORDS.items()
+        if getattr(current, name) != getattr(rates, name)
+    )
+    if not lines:
+        raise InputError(where="changes", problem="nothing would change")
+    call = contract_call(deployment, "Parameters", "scheduleRates", "; ".join(lines), rates)
     return Proposal(calls=(call,), text=text, lines=lines)
 
 
@@ -206,6 +234,11 @@ def _told(deployment: Deployment, target: Address, payload: bytes) -> str:
             f"{words} {_shown(term, getattr(terms, term), unit=True)}"
             for term, words in _WORDS.items()
         )
+    if (name, shape.name) == ("Parameters", "scheduleRates"):
+        rates = build(ExecutionRates, values["rates"])
+        return "schedule " + "; ".join(
+            f"{words} {_svc(getattr(rates, rate))}" for rate, words in _RATE_WORDS.items()
+        )
     told = ", ".join(f"{item} {_plain(value)}" for item, value in values.items())
     return f"{name}.{shape.name}: {told}" if told else f"{name}.{shape.name}"
 
@@ -227,6 +260,10 @@ def _move(deployment: Deployment, function: str, verb: str, proposal: Proposal) 
         *proposal.arguments,
         proposal.text_hash,
     )
+
+
+def _svc(amount: int) -> str:
+    return amount_text(amount, "SVC")
 
 
 def _shown(name: str, value: int | Address, *, unit: bool = False) -> str:

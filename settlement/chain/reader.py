@@ -14,6 +14,7 @@ from settlement.ports.chain_events import ChainEvent
 from settlement.ports.chain_records import (
     ChainParameters,
     ChannelAccount,
+    ExecutionRates,
     PeriodPot,
     RegisteredClass,
     RegisteredNode,
@@ -81,6 +82,14 @@ class RpcChainReader:
         wanted = (await self._view("Parameters", "currentPeriod")) if period is None else period
         terms = build(Terms, await self._view("Parameters", "termsAt", wanted))
         return ChainParameters(genesis=genesis, period_length=length, period=wanted, terms=terms)
+
+    async def rates(self, period: int | None = None) -> ExecutionRates:
+        wanted = (await self._view("Parameters", "currentPeriod")) if period is None else period
+        return build(ExecutionRates, await self._view("Parameters", "ratesAt", wanted))
+
+    async def elected_anchors(self, period: int | None = None) -> Sequence[Address]:
+        wanted = (await self._view("Parameters", "currentPeriod")) if period is None else period
+        return tuple(await self._view("AnchorElection", "activeAnchors", wanted))
 
     async def windows(self, period: int) -> Windows:
         """The windows of a period as the contract tells them."""

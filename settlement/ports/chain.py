@@ -13,6 +13,7 @@ from settlement.ports.chain_events import ChainEvent
 from settlement.ports.chain_records import (
     ChainParameters,
     ChannelAccount,
+    ExecutionRates,
     PeriodPot,
     RegisteredClass,
     RegisteredNode,
@@ -93,6 +94,16 @@ class ChainReader(Protocol):
 
     async def parameters(self, period: int | None = None) -> ChainParameters:
         """The clock of periods, with the terms of ``period``, of the current one by default."""
+        ...
+
+    async def rates(self, period: int | None = None) -> ExecutionRates:
+        """What running scripts costs in ``period``, in the current one by default."""
+        ...
+
+    async def elected_anchors(self, period: int | None = None) -> Sequence[Address]:
+        """The keys of the anchors that serve in ``period``, in the current one by default, the most
+        approved first (``IAnchorElection.activeAnchors``). Of a period to come it is what would
+        hold if no ballot were counted any more."""
         ...
 
     async def channel(self, signer: Address) -> ChannelAccount:

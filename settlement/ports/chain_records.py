@@ -86,6 +86,17 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionRates:
+    """What running a token's script costs in one period (``IParameters.ExecutionRates``), in base
+    units: a million gas of a read, a million gas of an update, a byte put out, a page of 64 KiB."""
+
+    read_gas: Uint96
+    update_gas: Uint96
+    output_byte: Uint96
+    page: Uint96
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Windows:
     """When one period's windows open and end, unix seconds (``IParameters.Windows``)."""
 

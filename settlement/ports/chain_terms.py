@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from settlement.ports.chain_records import Terms
+from settlement.ports.chain_records import ExecutionRates, Terms
 from settlement.types import Address
 
 DAY: Final = 86_400
@@ -41,6 +41,15 @@ def monthly_terms(treasury: Address) -> Terms:
         minimum_anchor_stake=10_000 * TOKEN,
         rent_price=TOKEN // 10,
     )
+
+
+DEFAULT_RATES: Final = ExecutionRates(
+    read_gas=TOKEN // 1_000,
+    update_gas=TOKEN // 1_000,
+    output_byte=TOKEN // 10**7,
+    page=TOKEN // 10**6,
+)
+"""What running scripts costs until a vote changes it."""
 
 
 def scaled_terms(terms: Terms, period_length: int, new_length: int) -> Terms:

@@ -15,6 +15,7 @@ from settlement.ports.chain_events import ChainEvent, TokenMoved
 from settlement.ports.chain_records import (
     ChainParameters,
     ChannelAccount,
+    ExecutionRates,
     PeriodPot,
     PotStatus,
     RegisteredClass,
@@ -23,7 +24,7 @@ from settlement.ports.chain_records import (
     RentState,
     Terms,
 )
-from settlement.ports.chain_terms import MONTH, monthly_terms
+from settlement.ports.chain_terms import DEFAULT_RATES, MONTH, monthly_terms
 from settlement.types import ZERO_ADDRESS, ZERO_HASH, Address, Hash, keccak
 
 GENESIS = 1_700_000_000
@@ -32,6 +33,8 @@ SYSTEM = Address(b"smart-layer-contract")
 
 OPERATOR = Address(b"smart-layer-operator")
 """Who submits where a test names no account."""
+
+ANCHOR_ROLE, SEATS = 2, 21
 
 MONTHLY_TERMS = monthly_terms(Address(b"smart-layer-treasury"))
 
@@ -68,6 +71,9 @@ class MemoryChain:
     period_length: int = MONTH
     terms: Terms = MONTHLY_TERMS
     terms_by_period: dict[int, Terms] = field(default_factory=dict)
+    execution_rates: ExecutionRates = DEFAULT_RATES
+    rates_by_period: dict[int, ExecutionRates] = field(default_factory=dict)
+    elected_by_period: dict[int, tuple[Address, ...]] = field(default_factory=dict)
     channels: dict[Address, ChannelAccount] = field(default_factory=dict)
     settled: set[tuple[Address, int]] = field(default_factory=set)
     pots: dict[tuple[Address, int], PeriodPot] = field(default_factory=dict)
@@ -184,6 +190,20 @@ class MemoryChain:
             period=wanted,
             terms=self.terms_by_period.get(wanted, self.terms),
         )
+
+    async def rates(self, period: int | None = None) -> ExecutionRates:
+        self._reach()
+        wanted = self.period() if period is None else period
+        return self.rates_by_period.get(wanted, self.execution_rates)
+
+    async def elected_anchors(self, period: int | None = None) -> Sequence[Address]:
+        """What the test says; else, as before a first election, those that registered first."""
+        self._reach()
+        wanted = self.period() if period is None else period
+        if wanted in self.elected_by_period:
+            return self.elected_by_period[wanted]
+        first = sorted(self.registered.values(), key=lambda node: node.number)
+        return tuple(n.key for n in first if n.roles & ANCHOR_ROLE and n.stake)[:SEATS]
 
     async def channel(self, signer: Address) -> ChannelAccount:
         self._reach()

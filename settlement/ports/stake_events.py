@@ -7,7 +7,19 @@ and a parity test compares them with the committed ABIs.
 from dataclasses import dataclass
 
 from settlement.ports.chain_events import ChainEvent
+from settlement.ports.chain_records import ExecutionRates
 from settlement.types import Address, Hash, Uint16, Uint32, Uint64, Uint128, Uint256
+
+# IParameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatesScheduled(ChainEvent):
+    """What running scripts costs from period ``from_period`` on."""
+
+    from_period: Uint32
+    rates: ExecutionRates
+
 
 # INodeRegistry
 

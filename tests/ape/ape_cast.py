@@ -78,3 +78,8 @@ def terms(actors: Actors) -> dict[str, Any]:
         "minimumAnchorStake": 10_000 * TOKEN,
         "rentPrice": 10**15,
     }
+
+
+def rates() -> dict[str, Any]:
+    """What running scripts costs."""
+    return {"readGas": 10**15, "updateGas": 10**15, "outputByte": 10**11, "page": 10**12}

@@ -13,6 +13,7 @@ from ape_cast import (
     Actors,
     Deployment,
     address_of,
+    rates,
     signing_key,
     terms,
 )
@@ -34,7 +35,7 @@ def deployed(project: Any, chain: Any, actors: Actors) -> Deployment:
     stake = project.StakeToken.deploy(owner, 10**8 * TOKEN, sender=owner)
     service = project.ServiceToken.deploy(owner, owner, 10**9 * TOKEN, 300, sender=owner)
     parameters = project.Parameters.deploy(
-        owner, chain.pending_timestamp - 1, PERIOD, terms(actors), sender=owner
+        owner, chain.pending_timestamp - 1, PERIOD, terms(actors), rates(), sender=owner
     )
     brake = project.EmergencyBrake.deploy(owner, owner, 3 * DAY, 27 * DAY, sender=owner)
     votes = project.VotingPower.deploy(owner, stake, sender=owner)

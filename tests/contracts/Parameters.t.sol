@@ -85,21 +85,21 @@ contract ParametersTest is Fixture {
 
     function test_genesis_is_not_in_the_future() public {
         vm.expectPartialRevert(IParameters.Parameters_GenesisInFuture.selector);
-        new Parameters(OWNER, uint64(block.timestamp + 1), PERIOD, terms());
+        new Parameters(OWNER, uint64(block.timestamp + 1), PERIOD, terms(), rates());
     }
 
     function test_the_period_has_bounds() public {
         vm.expectRevert(outOfBounds("periodLength", 29, 30, 366 days));
-        new Parameters(OWNER, GENESIS, 29, terms());
+        new Parameters(OWNER, GENESIS, 29, terms(), rates());
         vm.expectRevert(outOfBounds("periodLength", 366 days + 1, 30, 366 days));
-        new Parameters(OWNER, GENESIS, 366 days + 1, terms());
+        new Parameters(OWNER, GENESIS, 366 days + 1, terms(), rates());
     }
 
     function test_a_month_in_a_minute_has_terms() public {
         IParameters.Terms memory quick = terms();
         (quick.acknowledgementGrace, quick.settleDeadline) = (2, 10);
         (quick.challengeWindow, quick.directClaimWindow, quick.withdrawalDelay) = (3, 10, 25);
-        new Parameters(OWNER, GENESIS, 30, quick);
+        new Parameters(OWNER, GENESIS, 30, quick, rates());
     }
 
     function test_all_windows_fit_into_what_the_hub_remembers() public {
@@ -107,7 +107,7 @@ contract ParametersTest is Fixture {
         (long.acknowledgementGrace, long.settleDeadline) = (900, 1200);
         (long.challengeWindow, long.directClaimWindow, long.withdrawalDelay) = (400, 261, 1861);
         vm.expectRevert(outOfBounds("windows", 1861, 0, 60 * 31));
-        new Parameters(OWNER, GENESIS, 60, long);
+        new Parameters(OWNER, GENESIS, 60, long, rates());
     }
 
     function test_the_settle_deadline_comes_after_the_grace() public {
@@ -162,6 +162,75 @@ contract ParametersTest is Fixture {
         t = terms();
         t.rentPrice = 0;
         refuse(t, "rentPrice", 0, 1, 1e21);
+    }
+
+    function test_new_rates_hold_two_periods_later() public {
+        IParameters.ExecutionRates memory changed = rates();
+        changed.readGas = 7;
+        vm.expectEmit();
+        emit IParameters.RatesScheduled(2, changed);
+        scheduleRates(changed);
+        vm.assertEq(parameters.ratesAt(0).updateGas, 2e15, "from the founding");
+        vm.assertEq(parameters.ratesAt(1).readGas, 1e15, "before");
+        vm.assertEq(parameters.ratesAt(2).readGas, 7, "from then on");
+        vm.assertEq(parameters.ratesAt(9).readGas, 7, "later");
+    }
+
+    function test_a_second_change_of_rates_in_a_period_replaces_the_first() public {
+        IParameters.ExecutionRates memory changed = rates();
+        changed.page = 8;
+        scheduleRates(changed);
+        changed.page = 9;
+        scheduleRates(changed);
+        toPeriod(1);
+        changed.page = 10;
+        scheduleRates(changed);
+        vm.assertEq(parameters.ratesAt(2).page, 9, "the second");
+        vm.assertEq(parameters.ratesAt(3).page, 10, "next");
+    }
+
+    function test_only_the_owner_schedules_rates() public {
+        vm.expectRevert();
+        vm.prank(STRANGER);
+        parameters.scheduleRates(rates());
+    }
+
+    function test_every_rate_has_bounds() public {
+        IParameters.ExecutionRates memory r = rates();
+        r.readGas = 0;
+        refuseRates(r, "readGas", 0, 1, 1e18);
+        r = rates();
+        r.updateGas = 1e18 + 1;
+        refuseRates(r, "updateGas", 1e18 + 1, 1, 1e18);
+        r = rates();
+        r.outputByte = 1e15 + 1;
+        refuseRates(r, "outputByte", 1e15 + 1, 0, 1e15);
+        r = rates();
+        r.page = 1e15 + 1;
+        refuseRates(r, "page", 1e15 + 1, 0, 1e15);
+    }
+
+    function test_no_network_is_founded_on_rates_out_of_bounds() public {
+        IParameters.ExecutionRates memory none = rates();
+        none.updateGas = 0;
+        vm.expectRevert(outOfBounds("updateGas", 0, 1, 1e18));
+        new Parameters(OWNER, GENESIS, PERIOD, terms(), none);
+    }
+
+    function refuseRates(
+        IParameters.ExecutionRates memory changed,
+        bytes32 name,
+        uint256 value,
+        uint256 low,
+        uint256 high
+    ) private {
+        vm.expectRevert(outOfBounds(name, value, low, high));
+        scheduleRates(changed);
+    }
+
+    function scheduleRates(IParameters.ExecutionRates memory changed) private {
+        vm.prank(OWNER);
+        parameters.scheduleRates(changed);
     }
 
     function refuse(IParameters.Terms memory changed, bytes32 name, uint256 value, uint256 low, uint256 high)

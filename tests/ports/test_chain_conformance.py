@@ -29,6 +29,7 @@ from settlement.ports.chain_records import (
     RegisteredNode,
     RentState,
 )
+from settlement.ports.chain_terms import DEFAULT_RATES
 from settlement.ports.memory_chain import MemoryChain
 from settlement.protocol.signing import SigningKey
 from settlement.types import ZERO_ADDRESS, Address, Hash, TokenClass, keccak
@@ -291,6 +292,17 @@ async def test_a_node_is_read_back_and_a_missing_one_is_none(world: World) -> No
     assert (node.operator, node.stake, node.roles) == (FOUNDER.address, STAKE, 3)
     assert await world.reader.nodes() == [node]
     assert await world.reader.node(STRANGER) is None
+
+
+async def test_the_elected_anchors_are_read(world: World) -> None:
+    period = (await world.reader.parameters()).period
+    for asked in (None, period, period + 1):
+        assert tuple(await world.reader.elected_anchors(asked)) == (NODE.address,)
+
+
+async def test_the_rates_of_running_scripts_are_read(world: World) -> None:
+    for asked in (None, 0, 7):
+        assert await world.reader.rates(asked) == DEFAULT_RATES
 
 
 async def test_a_class_is_read_back_and_a_missing_one_is_none(world: World) -> None:

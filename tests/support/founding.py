@@ -2,6 +2,7 @@
 
 FOUNDING = [
     "TermsScheduled",
+    "RatesScheduled",
     "GuardianChanged",
     "FeeSplitChanged",
     "PenaltiesSet",

@@ -34,6 +34,7 @@ PLACE = {field.name for field in fields(ChainEvent)}
 
 STRUCTS = [
     (chain_records.Terms, "Parameters", "termsAt", "outputs"),
+    (chain_records.ExecutionRates, "Parameters", "ratesAt", "outputs"),
     (chain_records.Windows, "Parameters", "windowsOf", "outputs"),
     (chain_records.ChannelAccount, "ChannelHub", "channelOf", "outputs"),
     (chain_records.PeriodPot, "ChannelHub", "potOf", "outputs"),

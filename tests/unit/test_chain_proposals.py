@@ -6,9 +6,11 @@ import pytest
 
 from settlement.chain.deployment import Deployment
 from settlement.chain.proposals import (
+    _RATE_WORDS,
     _WORDS,
     FOR,
     Proposal,
+    change_rates,
     change_terms,
     differences,
     execute,
@@ -21,8 +23,8 @@ from settlement.chain.proposals import (
     vote,
 )
 from settlement.errors import InputError
-from settlement.ports.chain_records import Terms
-from settlement.ports.chain_terms import TOKEN, monthly_terms
+from settlement.ports.chain_records import ExecutionRates, Terms
+from settlement.ports.chain_terms import DEFAULT_RATES, TOKEN, monthly_terms
 from settlement.types import Address, keccak
 
 TREASURY, GUARDIAN = Address(b"t" * 20), Address(b"g" * 20)
@@ -57,6 +59,18 @@ def test_shares_windows_and_stakes_are_told_in_their_units() -> None:
 
 def test_every_governable_term_has_its_words() -> None:
     assert set(_WORDS) == {field.name for field in fields(Terms)}
+    assert set(_RATE_WORDS) == {field.name for field in fields(ExecutionRates)}
+
+
+def test_a_change_of_rates_is_told_and_read_back() -> None:
+    proposal = change_rates(DEPLOYMENT, DEFAULT_RATES, {"update_gas": TOKEN // 500}, "Updates")
+    assert proposal.lines == ("price of a million gas of an update 0.001 → 0.002 SVC",)
+    (line,) = read_proposal(DEPLOYMENT, propose(DEPLOYMENT, proposal).data).lines
+    assert "price of a million gas of an update 0.002 SVC" in line
+    with pytest.raises(InputError, match="not a rate"):
+        change_rates(DEPLOYMENT, DEFAULT_RATES, {"gas": 1}, "?")
+    with pytest.raises(InputError, match="nothing would change"):
+        change_rates(DEPLOYMENT, DEFAULT_RATES, {"page": DEFAULT_RATES.page}, "?")
 
 
 def test_what_is_no_term_or_no_change_is_refused() -> None:

@@ -85,11 +85,15 @@ abstract contract Fixture is Test {
         });
     }
 
+    function rates() internal pure returns (IParameters.ExecutionRates memory) {
+        return IParameters.ExecutionRates({readGas: 1e15, updateGas: 2e15, outputByte: 1e11, page: 1e12});
+    }
+
     function deploy() internal {
         vm.warp(GENESIS + 1);
         stake = new StakeToken(OWNER, 1e26);
         service = new ServiceToken(OWNER, OWNER, 1e27, 300);
-        parameters = new Parameters(OWNER, GENESIS, PERIOD, terms());
+        parameters = new Parameters(OWNER, GENESIS, PERIOD, terms(), rates());
         brake = new EmergencyBrake(OWNER, GUARDIAN, 3 days, 27 days);
         votes = new VotingPower(OWNER, stake);
         rewards = new RewardPool(OWNER, service, TREASURY, 5_000);
