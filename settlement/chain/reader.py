@@ -112,6 +112,9 @@ class RpcChainReader:
             return None
         return build(RegisteredNode, await self._view("NodeRegistry", "nodeOf", key))
 
+    async def payout_at(self, key: Address, period: int) -> Address:
+        return Address(await self._view("NodeRegistry", "payoutAt", key, period))
+
     async def nodes(self) -> Sequence[RegisteredNode]:
         count = await self._view("NodeRegistry", "nodeCount")
         found: list[RegisteredNode] = []

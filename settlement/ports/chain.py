@@ -126,6 +126,10 @@ class ChainReader(Protocol):
         """The registered node with this key."""
         ...
 
+    async def payout_at(self, key: Address, period: int) -> Address:
+        """Where earnings of the node with this key in ``period`` go; zero where none ever had it."""
+        ...
+
     async def nodes(self) -> Sequence[RegisteredNode]:
         """Every node that ever registered, by number."""
         ...

@@ -79,6 +79,7 @@ class MemoryChain:
     pots: dict[tuple[Address, int], PeriodPot] = field(default_factory=dict)
     credits: dict[Address, int] = field(default_factory=dict)
     registered: dict[Address, RegisteredNode] = field(default_factory=dict)
+    payouts_by_period: dict[tuple[Address, int], Address] = field(default_factory=dict)
     classes: dict[Hash, RegisteredClass] = field(default_factory=dict)
     revenues: dict[Hash, tuple[Address, int]] = field(default_factory=dict)
     rents: dict[Hash, RentAccount] = field(default_factory=dict)
@@ -224,6 +225,12 @@ class MemoryChain:
     async def node(self, key: Address) -> RegisteredNode | None:
         self._reach()
         return self.registered.get(key)
+
+    async def payout_at(self, key: Address, period: int) -> Address:
+        self._reach()
+        found = self.registered.get(key)
+        default = found.payout if found else ZERO_ADDRESS
+        return self.payouts_by_period.get((key, period), default)
 
     async def nodes(self) -> Sequence[RegisteredNode]:
         self._reach()

@@ -69,7 +69,7 @@ from settlement.protocol.merkle_sum import Tree
 from settlement.services.anchor import Anchor, ChannelStatement
 from settlement.services.calendar import Calendar
 from settlement.services.engine import Effect, Engine, Performer
-from settlement.types import Address, Hash, checksum
+from settlement.types import ZERO_ADDRESS, Address, Hash, checksum
 
 LONGEST_LOOK_BACK = 8
 """Periods back from the current one that may still need work."""
@@ -331,19 +331,22 @@ class Settler:
         return [row for row in kept if row.signer in debited]
 
     async def _accounts(self, period: int, rows: Sequence[AcceptedRow]) -> Accounts:
-        anchor = await self._chain.node(self._anchor.address)
+        # The accounts of that period: whoever moves its payouts is paid at the old place until then,
+        # and a root that pays elsewhere could be challenged.
+        own = self._anchor.address
+        anchor = await self._chain.payout_at(own, period)
         nodes: dict[Address, Address] = {}
         for key in sorted({lane.node for row in rows for lane in row.lanes}):
-            registered = await self._chain.node(key)
-            if registered is not None:
-                nodes[key] = registered.payout
+            account = await self._chain.payout_at(key, period)
+            if account != ZERO_ADDRESS:
+                nodes[key] = account
         issuers: dict[Hash, IssuerTerms] = {}
         for token_class in sorted({lane.token_class for row in rows for lane in row.lanes}):
             account, share = await self._chain.revenue(token_class, period)
             issuers[token_class] = IssuerTerms(payout=account, share=share)
         return Accounts(
             treasury=(await self._calendar.terms(period)).treasury,
-            anchor=anchor.payout if anchor else self._anchor.address,
+            anchor=own if anchor == ZERO_ADDRESS else anchor,
             nodes=nodes,
             issuers=issuers,
         )

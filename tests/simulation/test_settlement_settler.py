@@ -489,6 +489,17 @@ async def test_an_unreachable_chain_delays_the_month_and_loses_nothing() -> None
     assert world.chain.credits == await expected_credits(world, lanes)
 
 
+async def test_a_node_that_moved_its_payouts_is_paid_where_the_period_says() -> None:
+    world = World()
+    lanes = await make_a_month(world)
+    moved = replace(registered(NODES[0], 1), payout=Address(b"later" * 4))
+    world.chain.registered[NODES[0]] = moved
+    world.chain.payouts_by_period[NODES[0], 0] = payout_of(NODES[0])
+    world.chain.advance(PERIOD + DAY)
+    await world.live_until(Stage.DONE)
+    assert world.chain.credits == await expected_credits(world, lanes)
+
+
 async def test_a_month_without_statements_sends_nothing() -> None:
     world = World()
     await world.open_channels()
