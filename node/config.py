@@ -11,11 +11,13 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from settlement.chain.quorum import endpoints_of
 from settlement.errors import InputError
 from settlement.types import Address, parse_address
 
@@ -28,6 +30,13 @@ def _address(value: Any) -> Any:
         parse_address(value, "an address in the configuration") if isinstance(value, str) else value
     )
 
+
+def _endpoints(value: Any) -> Any:
+    return endpoints_of(value) if isinstance(value, str) else value
+
+
+Endpoints = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_endpoints), Field(min_length=1)]
+"""One address, several by commas or blanks, or a list of them."""
 
 ConfigAddress = Annotated[Address, BeforeValidator(_address)]
 
@@ -48,7 +57,10 @@ class NodeConfig(BaseSettings):
 
     data_dir: Path = Field(description="Folder of the database, certificate and script cache.")
     deployment: Path = Field(description="JSON file with the contracts' addresses.")
-    rpc_url: str = Field(description="JSON-RPC endpoint of the chain.")
+    rpc_url: Endpoints = Field(
+        description="JSON-RPC endpoints of the chain; of several a majority must agree on money.",
+        repr=False,  # their addresses may hold keys
+    )
     keystore: Path = Field(description="Keystore v3 file of the node key.")
     password_file: Path = Field(description="File whose first line is the keystore's password.")
 

@@ -42,8 +42,8 @@ from node.store.scripts import ScriptCache
 from settlement.chain.deployment import Deployment
 from settlement.chain.follower import Follower, FollowerOptions
 from settlement.chain.keystore import load_key
+from settlement.chain.quorum import open_rpc
 from settlement.chain.reader import RpcChainReader
-from settlement.chain.rpc import JsonRpc
 from settlement.chain.sender import RpcSender
 from settlement.ports.chain import ChainReader, ChainWriter
 from settlement.ports.clock import Clock
@@ -118,7 +118,7 @@ async def real_edges(config: NodeConfig) -> AsyncIterator[tuple[Edges, Mesh]]:
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SqliteStore(config.database))
-        rpc = await stack.enter_async_context(JsonRpc(config.rpc_url, deployment.chain_id))
+        rpc = await stack.enter_async_context(open_rpc(config.rpc_url, deployment.chain_id))
         mesh = Mesh(
             key=key,
             domain=deployment.domain,

@@ -143,7 +143,7 @@ class Player:
         config = NodeConfig(
             data_dir=shared.folder / self.name,
             deployment=shared.folder / "none",
-            rpc_url="memory:",
+            rpc_url=("memory:",),
             keystore=shared.folder / "none",
             password_file=shared.folder / "none",
             roles=frozenset({self.role}),

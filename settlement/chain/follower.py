@@ -6,6 +6,7 @@ dies in between sees it once more: delivery is at least once, and events have a 
 a reorganisation that reaches deeper than what was shown comes as ``replaced_from``.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -205,7 +206,8 @@ class Follower:
     async def _chained(self, first: int, last: int) -> list[Block]:
         # Blocks far below the newest are not replaced any more: a few hashes are enough there.
         oldest = max(first, last - REMEMBERED_BLOCKS + 1)
-        return [await self.reader.block(number) for number in range(oldest, last + 1)]
+        asked = (self.reader.block(number) for number in range(oldest, last + 1))
+        return list(await asyncio.gather(*asked))
 
     async def _consistent(self, cursor: Cursor, before: Sequence[Block]) -> bool:
         """Whether ``before`` is one chain that stands on what was shown, now as when it was read:

@@ -1,12 +1,13 @@
 """The chain reader over JSON-RPC: headers, logs and typed views of one deployment."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from settlement.chain.abi import artifact, build
 from settlement.chain.deployment import Deployment
 from settlement.chain.events import TRANSFER, EventDecoder
-from settlement.chain.rpc import JsonRpc
+from settlement.chain.rpc import Rpc
 from settlement.errors import InputError
 from settlement.ports.chain import Block
 from settlement.ports.chain_errors import BlockNotFound, CallReverted, NotDeployed
@@ -33,9 +34,12 @@ _NO_BODIES = False
 
 
 class RpcChainReader:
-    """A :class:`settlement.ports.chain.ChainReader` over one JSON-RPC endpoint."""
+    """A :class:`settlement.ports.chain.ChainReader` over JSON-RPC.
 
-    def __init__(self, rpc: JsonRpc, deployment: Deployment) -> None:
+    All that it reads is agreed on by a majority, where ``rpc`` has several endpoints.
+    """
+
+    def __init__(self, rpc: Rpc, deployment: Deployment) -> None:
         self.deployment = deployment
         self._rpc = rpc
         self._decoder = EventDecoder.of(deployment)
@@ -50,7 +54,7 @@ class RpcChainReader:
         return await latest_block(self._rpc)
 
     async def block(self, number: int) -> Block:
-        found = await self._rpc.read("eth_getBlockByNumber", hex(number), _NO_BODIES)
+        found = await self._rpc.agreed("eth_getBlockByNumber", hex(number), _NO_BODIES)
         if found is None:
             raise BlockNotFound(number=number)
         return _block(found)
@@ -58,22 +62,27 @@ class RpcChainReader:
     async def events(
         self, first: int, last: int, watched: frozenset[Address]
     ) -> Sequence[ChainEvent]:
-        ours = await self._logs(first, last, list(self.deployment.contracts()), None)
-        others = watched - self.deployment.contracts().keys()
-        moved = await self._logs(first, last, sorted(others), TRANSFER) if others else []
-        logs = [log for log in ours + moved if not log.get("removed")]
+        contracts = self.deployment.contracts()
+        asked = [self._logs(first, last, list(contracts), None)]
+        if others := watched - contracts.keys():
+            asked.append(self._logs(first, last, sorted(others), TRANSFER))
+        # Asked in the same breath: an endpoint (or the one of many behind a common address) that
+        # does not have the last block yet would leave its logs out without a word.
+        _, *found = await asyncio.gather(self.block(last), *asked)
+        logs = [log for some in found for log in some if not log.get("removed")]
         return self._decoder.decode(logs, await self._block_times(logs))
 
     async def call(self, contract: Address, calldata: bytes, block: int | None = None) -> bytes:
         request = {"to": hex_text(contract), "data": hex_text(calldata)}
         tag = "latest" if block is None else hex(block)
-        return bytes.fromhex((await self._rpc.read("eth_call", request, tag))[2:])
+        return bytes.fromhex((await self._rpc.agreed("eth_call", request, tag))[2:])
 
     async def require_deployed(self) -> None:
         """Raise NotDeployed unless every address of the deployment holds code."""
         expected = self.deployment.contracts() | self.deployment.tokens()
-        for contract, name in expected.items():
-            code = await self._rpc.read("eth_getCode", hex_text(contract), "latest")
+        asked = (self._rpc.agreed("eth_getCode", hex_text(one), "latest") for one in expected)
+        codes = await asyncio.gather(*asked)
+        for (contract, name), code in zip(expected.items(), codes, strict=True):
             if code in ("0x", "0x0", None):
                 raise NotDeployed(name=name, contract=contract)
 
@@ -161,7 +170,7 @@ class RpcChainReader:
         return int(await self._view(token, "allowance", holder, spender))
 
     async def gas_balance(self, account: Address) -> int:
-        return int(await self._rpc.read("eth_getBalance", hex_text(account), "latest"), 16)
+        return int(await self._rpc.agreed("eth_getBalance", hex_text(account), "latest"), 16)
 
     async def view(self, name: str, function: str, *arguments: object) -> Any:
         """The one answer of any view function of the deployment's contract ``name``."""
@@ -185,8 +194,10 @@ class RpcChainReader:
 
     async def _clock(self) -> tuple[int, int]:
         if self._periods is None:  # both are immutable in the contract
-            genesis = await self._view("Parameters", "genesis")
-            self._periods = (genesis, await self._view("Parameters", "periodLength"))
+            genesis, length = await asyncio.gather(
+                self._view("Parameters", "genesis"), self._view("Parameters", "periodLength")
+            )
+            self._periods = (genesis, length)
         return self._periods
 
     async def _logs(
@@ -199,22 +210,19 @@ class RpcChainReader:
         }
         if topic is not None:
             request["topics"] = [hex_text(topic)]
-        return list(await self._rpc.read("eth_getLogs", request))
+        return list(await self._rpc.agreed("eth_getLogs", request))
 
     async def _block_times(self, logs: Sequence[dict[str, Any]]) -> dict[Hash, int]:
-        found: dict[Hash, int] = {}
-        for log in logs:
-            block_hash = Hash(bytes.fromhex(log["blockHash"][2:]))
-            if block_hash not in found:
-                found[block_hash] = await self._block_time(log, block_hash)
-        return found
+        blocks = {Hash(bytes.fromhex(log["blockHash"][2:])): log for log in logs}
+        asked = (self._block_time(log, block_hash) for block_hash, log in blocks.items())
+        return dict(zip(blocks, await asyncio.gather(*asked), strict=True))
 
     async def _block_time(self, log: dict[str, Any], block_hash: Hash) -> int:
         if "blockTimestamp" in log:
             return int(log["blockTimestamp"], 16)
         if (known := self._times.get(block_hash)) is not None:
             return known
-        block = await self._rpc.read("eth_getBlockByHash", hex_text(block_hash), _NO_BODIES)
+        block = await self._rpc.agreed("eth_getBlockByHash", hex_text(block_hash), _NO_BODIES)
         if block is None:  # replaced between the two requests
             raise BlockNotFound(number=int(log["blockNumber"], 16))
         if len(self._times) >= _REMEMBERED_TIMES:
@@ -223,9 +231,9 @@ class RpcChainReader:
         return self._times[block_hash]
 
 
-async def latest_block(rpc: JsonRpc) -> Block:
+async def latest_block(rpc: Rpc) -> Block:
     """The newest block of an endpoint, before there is any deployment to read."""
-    return _block(await rpc.read("eth_getBlockByNumber", "latest", _NO_BODIES))
+    return _block(await rpc.agreed("eth_getBlockByNumber", "latest", _NO_BODIES))
 
 
 def _block(source: dict[str, Any]) -> Block:

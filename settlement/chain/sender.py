@@ -16,7 +16,7 @@ from typing import Any
 from settlement.chain.deployment import Deployment
 from settlement.chain.events import EventDecoder
 from settlement.chain.reverts import explain
-from settlement.chain.rpc import JsonRpc
+from settlement.chain.rpc import Rpc
 from settlement.chain.transactions import Transaction
 from settlement.ports.chain import Call, TransactionReceipt
 from settlement.ports.chain_errors import (
@@ -70,7 +70,7 @@ class RpcSender:
 
     def __init__(
         self,
-        rpc: JsonRpc,
+        rpc: Rpc,
         key: SigningKey,
         *,
         deployment: Deployment | None = None,
@@ -145,7 +145,7 @@ class RpcSender:
         if digest not in sent.hashes:
             sent.hashes.append(digest)
         try:
-            await self._rpc.once("eth_sendRawTransaction", hex_text(raw))
+            await self._rpc.broadcast(raw)
         except RpcRefused as error:
             if "already" not in error.problem.lower():  # "already known", "already imported"
                 raise

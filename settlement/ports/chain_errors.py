@@ -79,6 +79,51 @@ class RangeRefused(RpcRefused):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class EndpointBehind(RpcRefused):
+    """The endpoint does not have the block that was asked about, not yet or not any more."""
+
+    code: ClassVar[str] = "SL-7015"
+    title: ClassVar[str] = "The RPC endpoint does not have this block"
+    fix: ClassVar[str] = "Wait until {endpoint} has caught up, or use one that has."
+    retryable: ClassVar[bool] = True
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class QuorumMissing(ChainError):
+    """Too few of the configured endpoints answered for a read about money.
+
+    ``agreed`` of ``needed`` answers were the same; ``problem`` names each silent endpoint.
+    """
+
+    code: ClassVar[str] = "SL-7016"
+    title: ClassVar[str] = "Too few RPC endpoints answered"
+    fix: ClassVar[str] = "{needed} endpoints must agree on {method}, {agreed} did: {problem}."
+    retryable: ClassVar[bool] = True
+
+    method: str
+    needed: int
+    agreed: int
+    problem: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class EndpointsDisagree(ChainError):
+    """Enough endpoints answered, and no majority of the configured ones said the same."""
+
+    code: ClassVar[str] = "SL-7017"
+    title: ClassVar[str] = "The RPC endpoints contradict each other"
+    fix: ClassVar[str] = (
+        "Find out which endpoint is right about {method}, and replace the others: {problem}."
+    )
+    retryable: ClassVar[bool] = True
+
+    method: str
+    needed: int
+    agreed: int
+    problem: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class WrongChain(ChainError):
     """The endpoint shows another chain than the one that we were set up for."""
 
