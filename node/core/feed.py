@@ -320,17 +320,8 @@ class Frontier:
     next: int
 
 
-def frontier_digest(frontiers: Iterable[Frontier]) -> bytes:
-    """16 bytes that two nodes share exactly when they hold the same of the same feeds."""
-    lines = sorted(f"{feed_key(f.attester, f.topic, f.epoch)}\n{f.next}" for f in frontiers)
-    return keccak("\n\n".join(lines).encode())[:16]
-
-
 def behind(mine: Iterable[Frontier], theirs: Iterable[Frontier]) -> tuple[Frontier, ...]:
-    """What the other side has and I have not: each with the sequence that I need next.
-
-    Ask with FeedRange for each; one call answers at most MAX_ASKED entries.
-    """
+    """What the other side has and I have not: each with the sequence that I need next."""
     have = {(f.attester, f.topic, f.epoch): f.next for f in mine}
     return tuple(
         replace(f, next=have.get((f.attester, f.topic, f.epoch), 0))

@@ -22,9 +22,11 @@ from node.core.feed import (
     FeedState,
     ForkProof,
     ForwardEntry,
+    Frontier,
     ReceiveEntry,
     ReceiveFork,
     SendFork,
+    behind,
     feed_key,
     feed_stream,
     verify_entry,
@@ -210,15 +212,20 @@ class FeedService:
 
     async def _on_frontier(self, peer: Address, body: FeedFrontier) -> AnyBody | None:
         """Send a peer what it lacks; what we lack shows in the frontier that we send."""
-        theirs = {(a, t, e): position for a, t, e, position in body.next_sequences}
+        theirs = [
+            Frontier(attester=attester, topic=topic, epoch=epoch, next=position)
+            for attester, topic, epoch, position in body.next_sequences
+        ]
         room = MAX_SENT
-        for attester, topic, epoch, ours in await self._frontier():
-            first = theirs.get((attester, topic, epoch), 0)
-            if first < ours and room:
-                found = await self.entries(attester, topic, epoch, first, room)
-                room -= len(found)
-                for push in found:
-                    await self._network.send(peer, push)
+        for lacking in behind(theirs, await self._frontier()):
+            if not room:
+                break
+            found = await self.entries(
+                lacking.attester, lacking.topic, lacking.epoch, lacking.next, room
+            )
+            room -= len(found)
+            for push in found:
+                await self._network.send(peer, push)
         return None
 
     async def _on_forked(self, _peer: Address, body: FeedForked) -> AnyBody | None:
@@ -288,11 +295,12 @@ class FeedService:
             await self._engine.clock.sleep_ms(FRONTIER_PAUSE_MS)
             peers = self._network.peers()
             if peers:
-                frontier = tuple(await self._frontier())
-                body = FeedFrontier(next_sequences=frontier)
+                ours = await self._frontier()
+                held = tuple((f.attester, f.topic, f.epoch, f.next) for f in ours)
+                body = FeedFrontier(next_sequences=held)
                 await self._network.send(self._random.choice(peers), body)
 
-    async def _frontier(self) -> list[tuple[Address, str, int, int]]:
+    async def _frontier(self) -> list[Frontier]:
         keys = await self._engine.store.keys(FEED.kind)
         chosen = keys if len(keys) <= MAX_FRONTIER else self._random.sample(keys, MAX_FRONTIER)
         frontier = []
@@ -300,7 +308,14 @@ class FeedService:
             state = await self._engine.state(FEED, key)
             if state.last is not None:
                 entry = state.last.entry
-                frontier.append((entry.attester, entry.topic, entry.epoch, state.next))
+                frontier.append(
+                    Frontier(
+                        attester=entry.attester,
+                        topic=entry.topic,
+                        epoch=entry.epoch,
+                        next=state.next,
+                    )
+                )
         return frontier
 
 

@@ -24,7 +24,6 @@ from node.core.feed import (
     SendFork,
     behind,
     entry_hash,
-    frontier_digest,
     verify_fork,
 )
 from node.errors import FeedFrozen
@@ -176,8 +175,7 @@ class FeedNode:
         return (Frontier(attester=attester, topic=topic, epoch=epoch, next=self.state.next),)
 
     def compare(self) -> None:
-        """Once a second, one random peer: its digest, its frontier where that differs, its proof
-        of a fork if it has one."""
+        """Once a second, one random peer: its frontier, and its proof of a fork if it has one."""
         other = self.mesh.nodes[self.mesh.random.choice(self.peers)]
         if self.up:
             mine = self.frontier()
@@ -189,9 +187,8 @@ class FeedNode:
             return
         if self.state.fork is not None:
             self.tell_fork(peer, self.state.fork)
-        if frontier_digest(theirs) != frontier_digest(self.frontier()):
-            for lacking in behind(theirs, self.frontier()):
-                self.answer(peer, lacking.next, 64)
+        for lacking in behind(theirs, self.frontier()):
+            self.answer(peer, lacking.next, 64)
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

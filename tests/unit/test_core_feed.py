@@ -26,7 +26,6 @@ from node.core.feed import (
     behind,
     entry_hash,
     feed_stream,
-    frontier_digest,
     gap_due_ms,
     verify_fork,
 )
@@ -234,13 +233,6 @@ def test_the_state_survives_the_store() -> None:
 
 def frontier(topic: str, next_: int) -> Frontier:
     return Frontier(attester=AIRLINE.address, topic=topic, epoch=0, next=next_)
-
-
-def test_equal_frontiers_share_a_digest_and_others_do_not() -> None:
-    mine = [frontier("a", 3), frontier("b", 1)]
-    assert frontier_digest(mine) == frontier_digest(reversed(mine))
-    assert frontier_digest(mine) != frontier_digest([frontier("a", 3), frontier("b", 2)])
-    assert len(frontier_digest(mine)) == 16
 
 
 def test_what_the_other_side_has_more_of_is_asked_for_from_where_we_are() -> None:
