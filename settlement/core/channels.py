@@ -24,8 +24,20 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionKey:
+    """From ``from_period`` on ``signer`` signs for the channel."""
+
+    signer: Address
+    from_period: Uint32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelState:
-    """A channel as confirmed blocks tell it. All zeros before it was opened."""
+    """A channel as confirmed blocks tell it. All zeros before it was opened.
+
+    A channel is named by its first session key. ``keys`` are those that came after it; each of
+    them has a state of its own, which only names the ``channel``.
+    """
 
     signer: Address
     owner: Address = ZERO_ADDRESS
@@ -37,6 +49,9 @@ class ChannelState:
     withdrawal_amount: Uint128 = 0
     withdrawable_at: Uint64 = 0
     settled: tuple[Settled, ...] = ()
+    keys: tuple[SessionKey, ...] = ()
+    channel: Address = ZERO_ADDRESS
+    closed: bool = False
     block: int = -1
     log_index: int = -1
 
@@ -54,6 +69,15 @@ class ChannelState:
         if self.next_anchor != ZERO_ADDRESS and period >= self.next_anchor_from:
             return self.next_anchor
         return self.anchor
+
+    def signer_at(self, period: int) -> Address:
+        """The session key that signs for this channel in ``period``."""
+        found = [key.signer for key in self.keys if key.from_period <= period]
+        return found[-1] if found else self.signer
+
+    def settled_by(self, anchor: Address, period: int) -> bool:
+        """Whether ``anchor`` debited the channel for ``period``, and nobody gave that back."""
+        return any((s.anchor, s.period) == (anchor, period) for s in self.settled)
 
     def settled_in(self, period: int) -> bool:
         """Whether the channel was debited for ``period`` and not restored."""
@@ -135,6 +159,27 @@ class ContractReceiveDirectClaim(ChannelEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveKey(ChannelEvent):
+    """Another session key signs for the channel from a period on; its name stays."""
+
+    key: SessionKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveNamed(ChannelEvent):
+    """This session key signs for a channel with another name."""
+
+    channel: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveClosed(ChannelEvent):
+    """Both ends closed the channel; ``balance`` stays for what is owed. More money reopens it."""
+
+    balance: Uint96
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractReceiveReplaced(ChannelEvent):
     """The chain replaced blocks that this channel's events were in: forget them all. What still
     stands is told again from the beginning."""
@@ -175,11 +220,18 @@ def _moved(state: ChannelState, event: ChannelEvent) -> ChannelState:
                 opened_in=event.period,
                 balance=event.amount,
             )
-        case ContractReceiveToppedUp() | ContractReceiveWithdrawn():
-            moved = replace(state, balance=event.balance)
-            if isinstance(event, ContractReceiveWithdrawn):
-                return replace(moved, withdrawal_amount=0, withdrawable_at=0)
-            return moved
+        case ContractReceiveToppedUp(balance=balance):
+            return replace(state, balance=balance, closed=False)
+        case ContractReceiveWithdrawn(balance=balance):
+            return replace(state, balance=balance, withdrawal_amount=0, withdrawable_at=0)
+        case ContractReceiveClosed(balance=balance):
+            return replace(
+                state, balance=balance, closed=True, withdrawal_amount=0, withdrawable_at=0
+            )
+        case ContractReceiveKey(key=key):
+            return replace(state, keys=(*state.keys, key))
+        case ContractReceiveNamed(channel=channel):
+            return replace(state, channel=channel)
         case ContractReceiveAnchorChanged():
             return replace(
                 state,

@@ -14,6 +14,7 @@
     ├── RequestIdReused         the request id answered another request
     ├── ChannelUnknown          no confirmed channel stands behind the signer
     ├── ChannelWithdrawing      its deposit is being withdrawn
+    ├── ChannelShut             both ends closed it
     ├── ExposureReached         more service would be unsecured; retry later
     ├── ChannelWrongAnchor      another anchor keeps this channel in this period
     ├── PeriodClosed            the time for this is over
@@ -157,6 +158,17 @@ class ChannelWithdrawing(PaymentError):
 
     signer: Address
     withdrawable_at: int
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ChannelShut(PaymentError):
+    """Both ends closed the channel; what it still holds is for what is owed already."""
+
+    code: ClassVar[str] = "SL-2018"
+    title: ClassVar[str] = "The channel is closed"
+    fix: ClassVar[str] = "Add to the deposit of {signer} to use it again, or pay from another one."
+
+    signer: Address
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

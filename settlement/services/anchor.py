@@ -103,9 +103,9 @@ class Anchor:
         """
         message = voucher.message
         require_voucher_signer(self._domain, voucher)
-        await self._require_ours(message.signer, message.period)
+        channel = await self._require_ours(message.signer, message.period)
         await self._require_phase(message.period, Phase.OPEN, Phase.GRACE)
-        async with self._locks.setdefault(message.signer, asyncio.Lock()):
+        async with self._locks.setdefault(channel.signer, asyncio.Lock()):
             await self._refresh_deposit(message.signer, message.period)
             moved = await self._engine.apply(
                 LEDGER,
@@ -183,8 +183,8 @@ class Anchor:
         return count
 
     async def _require_ours(self, signer: Address, period: int) -> ChannelState:
-        channel = await self._directory.channel(signer)
-        expected = channel.anchor_at(period)
+        channel = await self._directory.channel(signer, period)
+        expected = await self._directory.anchor_at(channel, period)
         if expected != self.address:
             raise ChannelWrongAnchor(expected=expected, period=period)
         return channel
@@ -220,12 +220,13 @@ class Anchor:
                 break
             if channel.settled_in(earlier):
                 continue
-            if channel.anchor_at(earlier) != self.address:
+            if await self._directory.anchor_at(channel, earlier) != self.address:
                 return channel.balance
-            state = await self.ledger(signer, earlier)
+            key = ledger_key(channel.signer_at(earlier), earlier)
+            state = await self._engine.state(LEDGER, key)
             if state.limit is None:
                 limit = ActionLimit(headroom=self._lease_step)
-                moved = await self._engine.apply(LEDGER, ledger_key(signer, earlier), limit)
+                moved = await self._engine.apply(LEDGER, key, limit)
                 state = moved.state
             assert state.limit is not None
             claimed += state.limit if now < windows.settle_from else state.leased

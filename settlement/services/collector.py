@@ -33,6 +33,7 @@ from settlement.core.lane import (
 )
 from settlement.core.refusals import (
     AcknowledgementInvalid,
+    ChannelShut,
     ChannelWithdrawing,
     PriceMismatch,
     RequestIdReused,
@@ -136,8 +137,8 @@ class Collector:
         """Check that a request would be paid, before any work is done for it.
 
         Raises VoucherWrongNode, VoucherWrongPeriod, VoucherWrongClass, VoucherWrongDomain,
-        SignatureInvalid, PriceMismatch, ChannelUnknown, ChannelWithdrawing, VoucherTooLow,
-        VoucherBelowLast, ExposureReached, RequestIdReused.
+        SignatureInvalid, PriceMismatch, ChannelUnknown, ChannelShut, ChannelWithdrawing,
+        VoucherTooLow, VoucherBelowLast, ExposureReached, RequestIdReused.
         """
         message = voucher.message
         if len(request_id) != 32:
@@ -152,7 +153,9 @@ class Collector:
         # A request id that the lane knows and the log does not show yet is being charged right
         # now: its charge will be found, so nothing more need be payable.
         if earlier is None and state.position_of(request_id) is None:
-            channel = await self._directory.channel(message.signer)
+            channel = await self._directory.channel(message.signer, message.period)
+            if channel.closed:
+                raise ChannelShut(signer=message.signer)
             if channel.withdrawing:
                 raise ChannelWithdrawing(
                     signer=message.signer, withdrawable_at=channel.withdrawable_at
@@ -324,7 +327,7 @@ class Collector:
             self._unacknowledged.discard(key)
             return
         channel = await self._directory.channel(state.signer)
-        anchor = channel.anchor_at(state.period)
+        anchor = await self._directory.anchor_at(channel, state.period)
         answer = await self._anchors.request(anchor, voucher)
         answer.require(self._domain, anchor)
         if answer.message.signer != state.signer:

@@ -331,8 +331,8 @@ class Settler:
         return [row for row in kept if row.signer in debited]
 
     async def _accounts(self, period: int, rows: Sequence[AcceptedRow]) -> Accounts:
-        # The accounts of that period: whoever moves its payouts is paid at the old place until then,
-        # and a root that pays elsewhere could be challenged.
+        # The accounts of that period: payouts that move later stay where they were in it, and a
+        # root that pays elsewhere could be challenged.
         own = self._anchor.address
         anchor = await self._chain.payout_at(own, period)
         nodes: dict[Address, Address] = {}
