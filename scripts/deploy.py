@@ -4,59 +4,66 @@ from pathlib import Path
 from typing import Any
 
 import click
+from ape.api import AccountAPI, ProviderAPI
 
-from scripts._ape_bridge import ADDRESS, Desk, command
-from settlement.chain.deploy import creation_calls, deploy, plan_for
-from settlement.errors import InputError
-from settlement.ports.chain_terms import DAY, MONTH
-from settlement.types import Address
-
-SHORTEST, LONGEST = 30, 366 * DAY
-
-
-@click.option("--treasury", type=ADDRESS, help="Gets the protocol's share; default the account.")
-@click.option(
-    "--period-length",
-    type=click.IntRange(SHORTEST, LONGEST),
-    default=MONTH,
-    show_default=True,
-    help="Seconds per settlement period; all windows are scaled with it.",
+from node.commands.founding import LONGEST, SHORTEST, found_network
+from node.commands.terminal import Result, Terminal, run
+from scripts._ape_bridge import (
+    ApeWriter,
+    ape_command,
+    default_deployment,
+    leave_as_click,
+    open_account,
+    rpc_address,
 )
-@click.option("--governed", is_flag=True, help="Hand the network over to those who hold stake.")
-@click.option("--replace", is_flag=True, help="Overwrite an existing deployment file.")
-async def deploy_network(
-    desk: Desk, treasury: Address | None, period_length: int, governed: bool, replace: bool
-) -> dict[str, Any]:
-    """Deploy all contracts from the committed artifacts and write the deployment file."""
-    path = desk.deployment_path
-    if not replace:
-        _require_absent(path)
-    plan = plan_for(
-        desk.writer.account,
-        desk.head,
-        treasury=treasury,
-        period_length=period_length,
-        governed=governed,
-    )
-    names = [name for _, name in creation_calls(plan)]
-    desk.terminal.say(
-        f"Deploys {', '.join(names)} on chain {desk.rpc.chain_id}.",
-        f"Periods of {period_length} s; a deposit comes back {plan.terms.withdrawal_delay} s after "
-        "its period.",
-    )
-    if desk.terminal.dry_run:
-        return {"dry_run": True, "would_deploy": names, "terms": plan.terms}
-    desk.terminal.confirm("Deploy?")
-    deployment = await deploy(desk.writer, desk.rpc.chain_id, desk.head, plan)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    deployment.save(path)
-    return {"deployment": str(path), **deployment.to_json()}
+from settlement.chain.rpc import JsonRpc
+from settlement.ports.chain_terms import MONTH
+from settlement.types import parse_address
 
 
-def _require_absent(path: Path) -> None:
-    if path.exists():
-        problem = "it exists; --replace overwrites it, --deployment names another"
-        raise InputError(where=str(path), problem=problem)
+def act(
+    provider: ProviderAPI,
+    account: AccountAPI,
+    *,
+    as_json: bool,
+    dry_run: bool,
+    yes: bool,
+    deployment: Path | None,
+    passphrase_file: Path | None,
+    treasury: str | None,
+    **options: Any,
+) -> None:
+    terminal = Terminal(as_json=as_json, dry_run=dry_run, yes=yes)
+
+    async def work() -> Result:
+        open_account(account, passphrase_file, unattended=yes and not dry_run)
+        async with JsonRpc(rpc_address(provider), int(provider.chain_id)) as rpc:
+            return await found_network(
+                terminal,
+                rpc,
+                ApeWriter(account, provider, rpc),
+                deployment or default_deployment(provider),
+                treasury=parse_address(treasury, "--treasury") if treasury else None,
+                **options,
+            )
+
+    leave_as_click(lambda: run(terminal, work()))
 
 
-cli = command(None, "deploy")(deploy_network)
+cli = ape_command(
+    "deploy",
+    "Deploy all contracts from the committed artifacts and write the deployment file.",
+    [
+        click.Option(["--treasury"], help="Gets the protocol's share; default the account."),
+        click.Option(
+            ["--period-length"],
+            type=click.IntRange(SHORTEST, LONGEST),
+            default=MONTH,
+            help="Seconds per settlement period; all windows are scaled with it.",
+        ),
+        click.Option(["--governed"], is_flag=True, help="Hand it over to those who hold stake."),
+        click.Option(["--replace"], is_flag=True, help="Overwrite an existing deployment file."),
+    ],
+    act,
+    sends=True,
+)

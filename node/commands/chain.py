@@ -9,8 +9,11 @@ import typer
 
 from node.commands.channels import channel, credit
 from node.commands.desk import Desk, chain_id_of
-from node.commands.issuing import classes, rent, ticket
+from node.commands.founding import LONGEST, SHORTEST, found_network
+from node.commands.governing import anchors, brake, govern
+from node.commands.issuing import classes, ticket
 from node.commands.nodes import register, stake
+from node.commands.operating import delegation, node_terms, rewards
 from node.commands.options import (
     AmountOption,
     AsJson,
@@ -24,30 +27,35 @@ from node.commands.options import (
     looks,
     parsed,
 )
+from node.commands.renting import rent
+from node.commands.settling import settle
 from node.commands.terminal import Result, Terminal, run, until_stopped
 from settlement.chain.calls import amount_text, send_coin
-from settlement.chain.deploy import creation_calls, deploy, plan_for
 from settlement.chain.keystore import load_key
 from settlement.chain.local import LocalChain
 from settlement.chain.quotes import window_notes
-from settlement.chain.reader import latest_block
 from settlement.chain.rpc import JsonRpc
 from settlement.chain.sender import RpcSender
 from settlement.errors import InputError
 from settlement.ports.chain import Call
-from settlement.ports.chain_terms import DAY, MONTH
+from settlement.ports.chain_terms import MONTH
 from settlement.types import Address, checksum, parse_address
 
-SHORTEST, LONGEST = 30, 366 * DAY
-
-chain = typer.Typer(no_args_is_help=True, help="Act on chain: stake, rent, channels, credit.")
+chain = typer.Typer(no_args_is_help=True, help="Act on chain: stake, vote, rent, pay, settle.")
 chain.add_typer(stake, name="stake")
+chain.add_typer(node_terms, name="node")
+chain.add_typer(delegation, name="delegation")
+chain.add_typer(rewards, name="rewards")
+chain.add_typer(govern, name="govern")
+chain.add_typer(anchors, name="anchors")
+chain.add_typer(brake, name="brake")
+chain.add_typer(settle, name="settle")
 chain.add_typer(classes, name="class")
 chain.add_typer(rent, name="rent")
 chain.add_typer(channel, name="channel")
 chain.add_typer(credit, name="credit")
 chain.add_typer(ticket, name="ticket")
-acts(chain, "register")(register)
+register_node = acts(chain, "register")(register)
 
 
 @chain.command("local")
@@ -102,6 +110,9 @@ def deploy_network(
     period_length: Annotated[
         int, typer.Option(min=SHORTEST, max=LONGEST, help="Seconds; all windows scale with it.")
     ] = MONTH,
+    governed: Annotated[
+        bool, typer.Option("--governed", help="Hand it over to those who hold stake.")
+    ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite the file.")] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -111,23 +122,18 @@ def deploy_network(
     terminal = Terminal(as_json=as_json, dry_run=dry_run, yes=yes)
 
     async def work() -> Result:
-        if deployment.exists() and not replace:
-            problem = f"{deployment} exists; --replace overwrites it"
-            raise InputError(where="--deployment", problem=problem)
         key = load_key(keystore, password_file)
-        chain_id = await chain_id_of(rpc_url)
-        async with JsonRpc(rpc_url, chain_id) as rpc:
-            head = await latest_block(rpc)
-            plan = plan_for(key.address, head, treasury=treasury, period_length=period_length)
-            names = [name for _, name in creation_calls(plan)]
-            terminal.say(f"Deploys {', '.join(names)} on chain {chain_id}.")
-            if dry_run:
-                return {"dry_run": True, "would_deploy": names, "terms": plan.terms}
-            terminal.confirm("Deploy?")
-            made = await deploy(RpcSender(rpc, key), chain_id, head, plan)
-            deployment.parent.mkdir(parents=True, exist_ok=True)
-            made.save(deployment)
-            return {"deployment": str(deployment), **made.to_json()}
+        async with JsonRpc(rpc_url, await chain_id_of(rpc_url)) as rpc:
+            return await found_network(
+                terminal,
+                rpc,
+                RpcSender(rpc, key),
+                deployment,
+                treasury=treasury,
+                period_length=period_length,
+                governed=governed,
+                replace=replace,
+            )
 
     run(terminal, work())
 

@@ -4,15 +4,24 @@ from typing import Annotated
 
 import typer
 
-from node.commands.desk import Desk, approval
-from node.commands.options import AmountOption, SignerOption, acts, address_option, looks
+from node.commands.desk import Desk, approval, token_amount
+from node.commands.options import (
+    AmountOption,
+    PeriodOption,
+    SignerOption,
+    acts,
+    address_option,
+    looks,
+    parsed,
+)
 from node.commands.terminal import Result
 from settlement.chain.calls import amount_text
 from settlement.chain.quotes import quote_deposit
 from settlement.chain.reverts import moment
 from settlement.errors import InputError
 from settlement.ports.chain import Call
-from settlement.types import ZERO_ADDRESS, Address, checksum
+from settlement.protocol.messages import Close
+from settlement.types import ZERO_ADDRESS, Address, Signature, checksum, parse_bytes
 
 channel = typer.Typer(no_args_is_help=True, help="Open, fill, move and empty a channel.")
 credit = typer.Typer(no_args_is_help=True, help="Show and withdraw what the hub owes an account.")
@@ -64,6 +73,37 @@ async def request_withdrawal(desk: Desk, *, signer: SignerOption, amount: Amount
 async def withdraw(desk: Desk, *, signer: SignerOption) -> Result:
     """Send a released withdrawal to the channel's owner; anyone may."""
     return await desk.perform(desk.calls.withdraw(signer))
+
+
+@acts(channel, "rotate")
+async def rotate_signer(
+    desk: Desk,
+    *,
+    signer: SignerOption,
+    next_signer: Annotated[Address, address_option("The new session key's address.")],
+) -> Result:
+    """Let another session key sign from the next period on; the account owns the channel."""
+    return await desk.perform(desk.disputes.rotate_signer(signer, next_signer))
+
+
+@acts(channel, "close")
+async def close_channel(
+    desk: Desk,
+    *,
+    signer: SignerOption,
+    period: PeriodOption,
+    final_amount: Annotated[
+        int, typer.Option(parser=parsed(token_amount), metavar="TOKENS", help="Still owed.")
+    ],
+    deadline: Annotated[int, typer.Option(min=0, max=(1 << 64) - 1, help="Unix seconds.")],
+    payer_signature: Annotated[str, typer.Option(help="The session key's, of Close.")],
+    anchor_signature: Annotated[str, typer.Option(help="The anchor's, of Close.")],
+) -> Result:
+    """Close in agreement: what both signed is kept, the rest goes back at once; anyone may."""
+    agreement = Close(signer=signer, period=period, final_amount=final_amount, deadline=deadline)
+    payer = Signature(parse_bytes(payer_signature, 65, "--payer-signature"))
+    anchor = Signature(parse_bytes(anchor_signature, 65, "--anchor-signature"))
+    return await desk.perform(desk.disputes.close_channel(agreement, payer, anchor))
 
 
 @looks(channel, "show")

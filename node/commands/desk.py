@@ -5,61 +5,101 @@ checked, the person asked, and each call rehearsed before it is sent, so that a 
 and costs nothing but an approval that went before it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from node.commands.terminal import Result, Terminal, plain
+from settlement.chain.abi import artifact
 from settlement.chain.calls import Calls
 from settlement.chain.deployment import Deployment
+from settlement.chain.dispute_calls import DisputeCalls
 from settlement.chain.quotes import Quote
 from settlement.chain.reader import RpcChainReader
 from settlement.chain.rpc import JsonRpc
-from settlement.chain.sender import RpcSender
+from settlement.chain.stake_calls import StakeCalls
 from settlement.errors import InputError
 from settlement.ports.chain import Call, TransactionReceipt
-from settlement.protocol.signing import SigningKey
 from settlement.types import Address, checksum
+
+
+class Writer(Protocol):
+    """An account that can send: a key of ours, or one that a wallet or eth-ape keeps."""
+
+    @property
+    def account(self) -> Address:
+        """The account that pays and signs."""
+        ...
+
+    async def simulate(self, call: Call) -> int:
+        """The gas that a call would take now. Raises CallReverted in words."""
+        ...
+
+    async def submit(self, call: Call) -> TransactionReceipt:
+        """Send a call and wait until it is mined."""
+        ...
+
+
+WriterOf = Callable[[JsonRpc, Deployment], Writer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """One network as a command sees it. ``key`` and ``sender`` are None where nothing is sent."""
+    """One network as a command sees it. ``writer`` is None where nothing is sent."""
 
     terminal: Terminal
     deployment: Deployment
     reader: RpcChainReader
     calls: Calls
-    key: SigningKey | None = None
-    sender: RpcSender | None = None
+    stakes: StakeCalls
+    disputes: DisputeCalls
+    writer: Writer | None = None
 
     @property
     def account(self) -> Address:
         """The account that pays and signs."""
-        assert self.key is not None, "a command that spends has an account"
-        return self.key.address
+        return self._writer.account
+
+    @property
+    def _writer(self) -> Writer:
+        assert self.writer is not None, "a command that spends has an account"
+        return self.writer
+
+    async def answers(self, name: str, function: str, *arguments: object) -> tuple[Any, ...]:
+        """What a view function of the deployment's contract ``name`` returns. Raises InputError
+        where the network was founded without it, CallReverted."""
+        interface = artifact(name)
+        data = interface.calldata(function, *arguments)
+        return interface.answer(
+            function, await self.reader.call(self.deployment.address_of(name), data)
+        )
+
+    async def answer(self, name: str, function: str, *arguments: object) -> Any:
+        """The first value of :meth:`answers`."""
+        return (await self.answers(name, function, *arguments))[0]
 
     async def perform(self, *calls: Call, quote: Quote | None = None) -> Result:
         """Show the quote, ask, and send the calls in order; with --dry-run only rehearse.
 
         Raises InputError where the account lacks the tokens, Declined, and what sending raises.
         """
-        assert self.sender is not None, "a command that spends has an account"
+        writer = self._writer
         if quote is not None:
             self.terminal.say(*quote.lines())
             if quote.missing:
                 problem = f"{checksum(self.account)} lacks {quote.missing} base units"
-                raise InputError(where="--keystore", problem=f"{problem} of {quote.unit}")
+                raise InputError(where="the account", problem=f"{problem} of {quote.unit}")
         purposes = [call.purpose for call in calls]
-        gas = await self.sender.simulate(calls[0])
+        gas = await writer.simulate(calls[0])
         if self.terminal.dry_run:
             return self._rehearsed(calls, purposes, gas, quote)
         self.terminal.confirm(f"{'; '.join(purposes).capitalize()}?")
         receipts = []
         for call in calls:
             self.terminal.say(f"… {call.purpose}")
-            receipts.append(await self.sender.submit(call))
+            receipts.append(await writer.submit(call))
         return self._done(purposes, receipts)
 
     def _done(self, purposes: list[str], receipts: list[TransactionReceipt]) -> Result:
@@ -78,10 +118,9 @@ class Desk:
 
     async def send_one(self, call: Call) -> TransactionReceipt:
         """Rehearse a call, ask, send it. Raises Declined, and what sending raises."""
-        assert self.sender is not None, "a command that spends has an account"
-        await self.sender.simulate(call)
+        await self._writer.simulate(call)
         self.terminal.confirm(f"{call.purpose.capitalize()}?")
-        return await self.sender.submit(call)
+        return await self._writer.submit(call)
 
     def _rehearsed(
         self, calls: tuple[Call, ...], purposes: list[str], gas: int, quote: Quote | None
@@ -105,7 +144,7 @@ async def chain_id_of(rpc_url: str) -> int:
 
 @asynccontextmanager
 async def open_desk(
-    terminal: Terminal, rpc_url: str, deployment: Path, key: SigningKey | None
+    terminal: Terminal, rpc_url: str, deployment: Path, writer_of: WriterOf | None
 ) -> AsyncIterator[Desk]:
     """Connect to the network of a deployment file. Raises InputError, WrongChain, NotDeployed."""
     known = Deployment.load(deployment)
@@ -117,8 +156,9 @@ async def open_desk(
             deployment=known,
             reader=reader,
             calls=Calls(known),
-            key=key,
-            sender=None if key is None else RpcSender(rpc, key, deployment=known),
+            stakes=StakeCalls(known),
+            disputes=DisputeCalls(known),
+            writer=None if writer_of is None else writer_of(rpc, known),
         )
 
 

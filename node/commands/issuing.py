@@ -1,32 +1,25 @@
-"""``smartlayer chain class …``, ``rent …`` and ``ticket …``: an issuer's acts on chain."""
+"""``smartlayer chain class …`` and ``ticket …``: an issuer's acts on chain."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from node.commands.desk import Desk, approval
+from node.commands.desk import Desk
 from node.commands.options import ContractOption, HashOption, acts, address_option, looks
 from node.commands.terminal import Result
-from settlement.chain.calls import amount_text, create_ticket_contract, mint_ticket
-from settlement.chain.quotes import quote_rent
-from settlement.chain.reverts import moment
+from settlement.chain.calls import create_ticket_contract, mint_ticket
 from settlement.errors import InputError
-from settlement.ports.chain import Call
 from settlement.ports.chain_events import TokenMoved
-from settlement.ports.chain_records import RentState
 from settlement.types import Address, Hash, TokenClass, TokenId, checksum, keccak
 
 LONGEST_URI, LARGEST_SCRIPT = 512, 2 * 1024 * 1024
 
 classes = typer.Typer(no_args_is_help=True, help="Register a token class and publish its script.")
-rent = typer.Typer(no_args_is_help=True, help="Quote, pay and show the rent of a token class.")
 ticket = typer.Typer(no_args_is_help=True, help="The example token contract.")
 
 ScriptFile = Annotated[Path | None, typer.Option(help="The signed script; its hash is taken.")]
 ScriptUri = Annotated[str, typer.Option(help="Where nodes fetch the script.")]
-Instances = Annotated[int, typer.Option(min=1, max=1 << 40, help="Tokens kept available.")]
-Periods = Annotated[int, typer.Option(min=1, max=1_200, help="Settlement periods.")]
 
 
 @acts(classes, "register")
@@ -48,7 +41,7 @@ async def register_class(
         script_uri=_uri(script_uri),
         script_hash=_script_hash(script, script_hash),
     )
-    return {"token_class": _class_id(desk, token), **await desk.perform(call)}
+    return {"token_class": class_id(desk, token), **await desk.perform(call)}
 
 
 @acts(classes, "publish")
@@ -62,7 +55,7 @@ async def publish_script(
 ) -> Result:
     """Replace a class's script."""
     digest = _script_hash(script, script_hash)
-    call = desk.calls.publish_script(_class_id(desk, token), _uri(script_uri), digest)
+    call = desk.calls.publish_script(class_id(desk, token), _uri(script_uri), digest)
     return {"script_hash": digest, **await desk.perform(call)}
 
 
@@ -74,58 +67,17 @@ async def schedule_share(
     share: Annotated[int, typer.Option(min=0, max=3_000, help="Basis points of calls.")],
 ) -> Result:
     """Change the issuer's share; it holds two periods later."""
-    return await desk.perform(desk.calls.schedule_share(_class_id(desk, token), share))
+    return await desk.perform(desk.calls.schedule_share(class_id(desk, token), share))
 
 
 @looks(classes, "show")
 async def show_class(desk: Desk, *, token: ContractOption) -> Result:
     """Show a class: its script and what its issuer earns now."""
-    class_id = _class_id(desk, token)
-    found = await desk.reader.token_class(class_id)
+    number = class_id(desk, token)
+    found = await desk.reader.token_class(number)
     if found is None:
         raise InputError(where="--token", problem=f"{checksum(token)} has no registered class")
-    return {"token_class": class_id, "class": found}
-
-
-@looks(rent, "quote")
-async def show_quote(
-    desk: Desk, *, token: ContractOption, instances: Instances, periods: Periods
-) -> Result:
-    """What rent would cost now; nothing is sent."""
-    payer = desk.deployment.rent
-    quote = await quote_rent(desk.reader, payer, _class_id(desk, token), instances, periods)
-    return {"price": amount_text(quote.amount, quote.unit), "notes": list(quote.notes)}
-
-
-@acts(rent, "start")
-async def start_rent(
-    desk: Desk, *, token: ContractOption, instances: Instances, periods: Periods
-) -> Result:
-    """Begin rent, for the first time or after a suspension."""
-    class_id = _class_id(desk, token)
-    start = desk.calls.start_rent(class_id, instances, periods)
-    return await _pay(desk, class_id, instances, periods, start)
-
-
-@acts(rent, "top-up")
-async def top_up_rent(desk: Desk, *, token: ContractOption, periods: Periods) -> Result:
-    """Extend rent at today's price; anyone may."""
-    class_id = _class_id(desk, token)
-    found = await desk.reader.rent(class_id)
-    if found.state is RentState.NONE:
-        problem = "its rent never began; use: smartlayer chain rent start"
-        raise InputError(where="--token", problem=problem)
-    top_up = desk.calls.top_up_rent(class_id, periods)
-    return await _pay(desk, class_id, found.instances, periods, top_up)
-
-
-@looks(rent, "show")
-async def show_rent(desk: Desk, *, token: ContractOption) -> Result:
-    """Show until when a class's rent is paid."""
-    found = await desk.reader.rent(_class_id(desk, token))
-    if found.state is RentState.NONE:
-        return {"state": found.state}
-    return {"state": found.state, "instances": found.instances, "paid_until": moment(found.expiry)}
+    return {"token_class": number, "class": found}
 
 
 @acts(ticket, "deploy")
@@ -159,13 +111,8 @@ async def mint(
     return {"tokens": paths, "gas_used": receipt.gas_used}
 
 
-async def _pay(desk: Desk, class_id: Hash, instances: int, periods: int, call: Call) -> Result:
-    quote = await quote_rent(desk.reader, desk.account, class_id, instances, periods)
-    approvals = approval(quote, desk.calls.approve_rent(quote.amount))
-    return await desk.perform(*approvals, call, quote=quote)
-
-
-def _class_id(desk: Desk, contract: Address) -> Hash:
+def class_id(desk: Desk, contract: Address) -> Hash:
+    """The class of a token contract on the desk's chain."""
     return TokenClass(chain_id=desk.deployment.chain_id, contract=contract).id
 
 

@@ -38,13 +38,7 @@ async def register(
     payout: Annotated[Address | None, address_option("Default: the account.")] = None,
 ) -> Result:
     """Register a node with the account as its operator, and put its stake down."""
-    for option, url, schemes in (
-        ("--api-url", api_url, ("http://", "https://")),
-        ("--link-url", link_url, ("ws://", "wss://")),
-    ):
-        if not url.startswith(schemes) or len(url.encode()) > LONGEST_URL:
-            problem = f"expected {' or '.join(schemes)} and at most {LONGEST_URL} bytes"
-            raise InputError(where=option, problem=problem)
+    web_addresses(api_url, link_url)
     key = load_key(node_keystore, node_password_file)
     bits = role_bits(roles)
     quote = await quote_stake(desk.reader, desk.account, bits, stake_amount)
@@ -61,6 +55,17 @@ async def register(
     return {"node": key.address, **await desk.perform(*approvals, call, quote=quote)}
 
 
+def web_addresses(api_url: str, link_url: str) -> None:
+    """Check where a node says it is. Raises InputError."""
+    for option, url, schemes in (
+        ("--api-url", api_url, ("http://", "https://")),
+        ("--link-url", link_url, ("ws://", "wss://")),
+    ):
+        if not url.startswith(schemes) or len(url.encode()) > LONGEST_URL:
+            problem = f"expected {' or '.join(schemes)} and at most {LONGEST_URL} bytes"
+            raise InputError(where=option, problem=problem)
+
+
 def role_bits(roles: str) -> int:
     """The registry's bitmask of roles in words. Raises InputError."""
     bits = 0
@@ -75,7 +80,7 @@ def role_bits(roles: str) -> int:
 @acts(stake, "add")
 async def add_stake(desk: Desk, *, node: NodeOption, amount: AmountOption) -> Result:
     """Add stake to a node; its operator owns it, whoever pays."""
-    found = await _node(desk, node)
+    found = await found_node(desk, node)
     quote = await quote_stake(desk.reader, desk.account, found.roles, amount)
     approvals = approval(quote, desk.calls.approve_stake(amount))
     return await desk.perform(*approvals, desk.calls.add_stake(node, amount), quote=quote)
@@ -84,14 +89,14 @@ async def add_stake(desk: Desk, *, node: NodeOption, amount: AmountOption) -> Re
 @acts(stake, "thaw")
 async def thaw_stake(desk: Desk, *, node: NodeOption, amount: AmountOption) -> Result:
     """Let part of the stake thaw; a new request restarts the wait for all that thaws."""
-    await _say_wait(desk)
+    await say_wait(desk)
     return await desk.perform(desk.calls.request_thaw(node, amount))
 
 
 @acts(stake, "leave")
 async def leave_network(desk: Desk, *, node: NodeOption) -> Result:
     """Let all stake thaw; the node is a member no more."""
-    await _say_wait(desk)
+    await say_wait(desk)
     return await desk.perform(desk.calls.leave_network(node))
 
 
@@ -104,7 +109,7 @@ async def withdraw_stake(desk: Desk, *, node: NodeOption) -> Result:
 @looks(stake, "show")
 async def show_stake(desk: Desk, *, node: NodeOption) -> Result:
     """Show a node's stake."""
-    found = await _node(desk, node)
+    found = await found_node(desk, node)
     if desk.terminal.as_json:
         return {"node": found}
     shown: Result = {
@@ -112,6 +117,7 @@ async def show_stake(desk: Desk, *, node: NodeOption) -> Result:
         "active": amount_text(found.stake, "STK"),
         "locked as bonds": amount_text(found.locked, "STK"),
         "thawing": amount_text(found.thawing, "STK"),
+        "delegated by others": amount_text(found.delegated, "STK"),
     }
     return shown | ({"thawed at": moment(found.thawed_at)} if found.thawing else {})
 
@@ -126,14 +132,16 @@ async def list_nodes(desk: Desk) -> Result:
     return {"count": len(nodes), **({"nodes": nodes} if desk.terminal.as_json else {})}
 
 
-async def _node(desk: Desk, key: Address) -> RegisteredNode:
+async def found_node(desk: Desk, key: Address) -> RegisteredNode:
+    """The registered node with this key. Raises InputError."""
     found = await desk.reader.node(key)
     if found is None:
         raise InputError(where="--node", problem=f"no node has the key {checksum(key)}")
     return found
 
 
-async def _say_wait(desk: Desk) -> None:
+async def say_wait(desk: Desk) -> None:
+    """Tell how long stake is bound, before it is."""
     terms = (await desk.reader.parameters()).terms
     desk.terminal.say(
         f"It can be withdrawn after {duration(terms.thaw_time)}, and is at risk until then."

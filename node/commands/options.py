@@ -5,8 +5,9 @@ that they are the same everywhere and read from the same environment variables a
 configuration.
 """
 
+import functools
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -14,8 +15,12 @@ import typer
 
 from node.commands.desk import open_desk, token_amount
 from node.commands.terminal import Result, Terminal, run
+from settlement.chain.deployment import Deployment
 from settlement.chain.keystore import load_key
+from settlement.chain.rpc import JsonRpc
+from settlement.chain.sender import RpcSender
 from settlement.errors import InputError
+from settlement.protocol.signing import SigningKey
 from settlement.types import Address, Hash, TokenId, parse_address, parse_hash, unsigned
 
 
@@ -63,6 +68,8 @@ TokenOption = Annotated[
 ContractOption = Annotated[Address, address_option("The token contract.", "--token")]
 NodeOption = Annotated[Address, address_option("The node key's address.")]
 SignerOption = Annotated[Address, address_option("The session key's address.")]
+AnchorOption = Annotated[Address, address_option("The anchor's node key.")]
+PeriodOption = Annotated[int, typer.Option(min=0, max=(1 << 32) - 1, help="Its number.")]
 HashOption = Annotated[
     Hash | None,
     typer.Option(parser=parsed(parse_hash), metavar="HASH", help="keccak256 of the script."),
@@ -106,69 +113,64 @@ _ACTS = (
 )
 
 
-def looks(app: typer.Typer, name: str) -> Callable[[Script], Script]:
-    """Make a coroutine a command that only reads the chain."""
+class ChainCommand:
+    """A command as typer calls it; ``script`` does its work at a desk.
 
-    def bind(script: Script) -> Script:
-        def call(*, rpc_url: str, deployment: Path, as_json: bool, **own: Any) -> None:
-            terminal = Terminal(as_json=as_json)
+    ``own`` are the script's own options, as parameters with typer's annotations; ``sends`` is
+    whether it needs an account. The ape scripts offer the same commands with ape's accounts.
+    """
 
-            async def work() -> Result:
-                async with open_desk(terminal, rpc_url, deployment, None) as desk:
-                    return await script(desk, **own)
+    def __init__(self, name: str, script: Script, *, sends: bool) -> None:
+        self.name, self.script, self.sends = name, script, sends
+        hints = get_type_hints(script, include_extras=True)
+        given = list(inspect.signature(script).parameters.values())[1:]
+        self.own = [each.replace(annotation=hints[each.name]) for each in given]
+        whole = [*self.own, *(_ACTS if sends else _LOOKS)]
+        self.__name__ = script.__name__
+        self.__doc__ = script.__doc__
+        self.__signature__ = inspect.Signature(whole)
+        self.__annotations__ = {each.name: each.annotation for each in whole}
 
-            run(terminal, work())
+    def __call__(
+        self,
+        *,
+        rpc_url: str,
+        deployment: Path,
+        as_json: bool,
+        keystore: Path | None = None,
+        password_file: Path | None = None,
+        dry_run: bool = False,
+        yes: bool = False,
+        **own: Any,
+    ) -> None:
+        terminal = Terminal(as_json=as_json, dry_run=dry_run, yes=yes)
 
-        return _bound(app, name, script, call, _LOOKS)
-
-    return bind
-
-
-def acts(app: typer.Typer, name: str) -> Callable[[Script], Script]:
-    """Make a coroutine a command that sends transactions of an account."""
-
-    def bind(script: Script) -> Script:
-        def call(
-            *,
-            rpc_url: str,
-            deployment: Path,
-            keystore: Path,
-            password_file: Path,
-            dry_run: bool,
-            yes: bool,
-            as_json: bool,
-            **own: Any,
-        ) -> None:
-            terminal = Terminal(as_json=as_json, dry_run=dry_run, yes=yes)
-
-            async def work() -> Result:
+        async def work() -> Result:
+            writer_of = None
+            if keystore is not None and password_file is not None:
                 key = load_key(keystore, password_file)
-                async with open_desk(terminal, rpc_url, deployment, key) as desk:
-                    return await script(desk, **own)
+                writer_of = functools.partial(_sender, key)
+            async with open_desk(terminal, rpc_url, deployment, writer_of) as desk:
+                return await self.script(desk, **own)
 
-            run(terminal, work())
-
-        return _bound(app, name, script, call, _ACTS)
-
-    return bind
+        run(terminal, work())
 
 
-def _bound(
-    app: typer.Typer,
-    name: str,
-    script: Script,
-    call: Callable[..., None],
-    shared: Sequence[inspect.Parameter],
-) -> Script:
-    """Give ``call`` the script's own options and the shared ones, and add it to ``app``."""
-    hints = get_type_hints(script, include_extras=True)
-    own = [
-        parameter.replace(annotation=hints[parameter.name])
-        for parameter in list(inspect.signature(script).parameters.values())[1:]
-    ]
-    whole = [*own, *shared]
-    call.__signature__ = inspect.Signature(whole)  # type: ignore[attr-defined]  # what typer reads
-    call.__annotations__ = {parameter.name: parameter.annotation for parameter in whole}
-    call.__doc__ = script.__doc__
-    app.command(name)(call)
-    return script
+def _sender(key: SigningKey, rpc: JsonRpc, deployment: Deployment) -> RpcSender:
+    return RpcSender(rpc, key, deployment=deployment)
+
+
+def looks(app: typer.Typer, name: str) -> Callable[[Script], ChainCommand]:
+    """Make a coroutine a command that only reads the chain."""
+    return functools.partial(_bound, app, name, sends=False)
+
+
+def acts(app: typer.Typer, name: str) -> Callable[[Script], ChainCommand]:
+    """Make a coroutine a command that sends transactions of an account."""
+    return functools.partial(_bound, app, name, sends=True)
+
+
+def _bound(app: typer.Typer, name: str, script: Script, *, sends: bool) -> ChainCommand:
+    made = ChainCommand(name, script, sends=sends)
+    app.command(name)(made)
+    return made

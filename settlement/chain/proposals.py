@@ -16,7 +16,7 @@ from settlement.chain.deployment import Deployment
 from settlement.errors import InputError
 from settlement.ports.chain import Call
 from settlement.ports.chain_records import ExecutionRates, Terms
-from settlement.types import Address, Hash, checksum, keccak
+from settlement.types import Address, Hash, checksum, keccak, parse_address
 
 AGAINST, FOR, ABSTAIN = 0, 1, 2
 
@@ -184,6 +184,45 @@ def vote(deployment: Deployment, proposal: int, support: int, reason: str = "") 
     return contract_call(
         deployment, "NetworkGovernor", "castVoteWithReason", purpose, proposal, support, reason
     )
+
+
+def delegate_votes(deployment: Deployment, to: Address) -> tuple[Call, Call]:
+    """Let another account vote with the sender's tokens, and with those that it staked."""
+    words = f"let {checksum(to)} vote with the account's"
+    return (
+        contract_call(deployment, "StakeToken", "delegate", f"{words} tokens", to),
+        contract_call(deployment, "VotingPower", "delegate", f"{words} staked tokens", to),
+    )
+
+
+def cancel(deployment: Deployment, proposal: Proposal) -> Call:
+    """Take a proposal back before its vote begins; its proposer may."""
+    return _move(deployment, "cancel", "take back", proposal)
+
+
+def setting(text: str) -> tuple[str, int | Address]:
+    """A term or rate and its new value, as a person writes them: ``rent_price=0.12`` in tokens,
+    ``protocol_share=2.5`` in percent, ``thaw_time=2419200`` in seconds. Raises InputError."""
+    name, _, value = text.partition("=")
+    if name == "treasury":
+        return name, parse_address(value, name)
+    if name in _STAKES or name in _RATE_WORDS or name == "rent_price":
+        return name, _decimal(name, value, 18)
+    if name in _SHARES:
+        return name, _decimal(name, value.removesuffix("%").strip(), 2)
+    if name in _WORDS:
+        return name, _decimal(name, value, 0)
+    known = ", ".join([*_WORDS, *_RATE_WORDS])
+    raise InputError(where=text, problem=f"expected NAME=VALUE; the names are {known}")
+
+
+def _decimal(name: str, text: str, places: int) -> int:
+    whole, _, part = text.replace("_", "").partition(".")
+    digits = whole + part
+    if not (whole and digits.isascii() and digits.isdigit()) or len(part) > places:
+        problem = f"expected a number with up to {places} decimals" if places else "expected digits"
+        raise InputError(where=name, problem=problem)
+    return int(whole + part.ljust(places, "0"))
 
 
 def queue(deployment: Deployment, proposal: Proposal) -> Call:

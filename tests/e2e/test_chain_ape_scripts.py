@@ -54,7 +54,16 @@ class Operator:
 
     async def run(self, *words: str, expect: int = 0) -> dict[str, Any]:
         """Run a script with --json; returns its object."""
-        code, out, told = await self.process(*words, "--json", "--yes")
+        account = ("--account", "operator", "--passphrase-file", str(self.passphrase), "--yes")
+        return self._read(await self.process(*words, "--json", *account), expect)
+
+    async def look(self, *words: str) -> dict[str, Any]:
+        """Run a script that needs no account."""
+        return self._read(await self.process(*words, "--json"), 0)
+
+    @staticmethod
+    def _read(done: tuple[int, str, str], expect: int) -> dict[str, Any]:
+        code, out, told = done
         assert code == expect, (out, told)
         found: dict[str, Any] = json.loads(out)
         return found
@@ -62,7 +71,6 @@ class Operator:
     async def process(self, *words: str) -> tuple[int, str, str]:
         shared = [
             *("--network", f"ethereum:sepolia:{self.chain.endpoint}"),
-            *("--account", "operator", "--passphrase-file", str(self.passphrase)),
             *("--deployment", str(self.deployment)),
         ]
         process = await asyncio.create_subprocess_exec(
@@ -90,7 +98,7 @@ async def operator(tmp_path: Path) -> AsyncIterator[Operator]:
 def node_files(folder: Path) -> tuple[SigningKey, Sequence[str]]:
     key_file, password_file = folder / "node.json", folder / "node.password"
     create_keystore(key_file, write_password(password_file), cost=LIGHT_SCRYPT_COST)
-    options = ["--node-keystore", str(key_file), "--password-file", str(password_file)]
+    options = ["--node-keystore", str(key_file), "--node-password-file", str(password_file)]
     return load_key(key_file, password_file), options
 
 
@@ -115,12 +123,12 @@ async def test_an_operator_founds_joins_and_leaves_a_network(operator: Operator)
     assert len(rehearsed["would_do"]) == 2
     reader = operator.chain.reader(deployment)
     assert await reader.nodes() == []
-    joined = await operator.run("register", "node", *files, *urls, "--role", "both")
+    joined = await operator.run("register", "node", *files, *urls, "--roles", "service,anchor")
     assert events_of(joined) == ["NodeRegistered"]
     taken = await operator.run("register", "node", *files, *urls, expect=3)
     assert taken["error"]["details"]["error"] == "NodeRegistry_KeyTaken"
     assert "registered already" in taken["error"]["fix"]
-    listed = await operator.run("register", "list")
+    listed = await operator.look("stake", "list")
     assert [entry["key"] for entry in listed["nodes"]] == [node]
 
     assert events_of(await operator.run("stake", "add", "--node", node, "--amount", "7.5")) == [
@@ -163,7 +171,7 @@ async def test_an_issuer_registers_and_pays_rent_in_words_it_understands(
     assert events_of(await operator.run("rent", "top-up", *token, "--periods", "1")) == [
         "RentToppedUp"
     ]
-    assert (await operator.run("rent", "show", *token))["state"] == "active"
+    assert (await operator.look("rent", "show", *token))["state"] == "active"
 
 
 async def test_a_period_is_settled_by_hand(operator: Operator) -> None:
@@ -173,9 +181,9 @@ async def test_a_period_is_settled_by_hand(operator: Operator) -> None:
     account = load_key(operator.folder / "ape/accounts/operator.json", operator.passphrase)
     anchor = checksum(operator.account)
     await operator.run(
-        *("register", "node", "--role", "both"),
+        *("register", "node", "--roles", "service,anchor"),
         *("--node-keystore", str(operator.folder / "ape/accounts/operator.json")),
-        *("--password-file", str(operator.passphrase)),
+        *("--node-password-file", str(operator.passphrase)),
         *("--api-url", "http://127.0.0.1:1", "--link-url", "ws://127.0.0.1:2"),
     )
     signer = checksum(SESSION.address)
@@ -229,7 +237,7 @@ async def test_a_period_is_settled_by_hand(operator: Operator) -> None:
     [
         (["channel", "open", "--signer", "0x12"], "expected 0x and 40 hexadecimal digits"),
         (["stake", "add", "--amount", "1.0000000000000000001"], "up to 18 decimals"),
-        (["stake", "add", "--amount", "-1"], "not a number of tokens"),
+        (["stake", "add", "--amount", "-1"], "expected a number of tokens"),
         (["rent", "start", "--periods", "0"], "not in the range"),
         (["deploy", "--period-length", "5"], "not in the range"),
     ],
