@@ -1,35 +1,26 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {IAnchorElection} from "../interfaces/IAnchorElection.sol";
 import {IChannelHub} from "../interfaces/IChannelHub.sol";
 import {IDisputeManager} from "../interfaces/IDisputeManager.sol";
 import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
+import {IParameters} from "../interfaces/IParameters.sol";
 import {MessageHashes} from "../libraries/MessageHashes.sol";
-import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {PenaltyBook} from "./PenaltyBook.sol";
+import {ServiceCases} from "./ServiceCases.sol";
+import {Ownable} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 /// @title Dispute manager
 /// @notice See {IDisputeManager}. The hub is the one that the registry names, which is also the
 /// verifying contract of every message.
-contract DisputeManager is IDisputeManager, Ownable2Step {
-    uint256 private constant WHOLE = 10_000;
-    uint256 private constant LEAST = 100;
-    uint256 private constant MOST_REWARD = 2_000;
-    uint256 private constant MOST = 5_000;
-    /// @dev Burning is sending where nobody has a key.
-    address private constant NOBODY = address(0xdEaD);
-
-    INodeRegistry public immutable nodes;
-
-    Penalties private _penalties;
-    /// @inheritdoc IDisputeManager
-    mapping(bytes32 caseId => bool punished) public isPunished;
-
-    constructor(address owner_, INodeRegistry nodes_) Ownable(owner_) {
-        nodes = nodes_;
-        _penalties = Penalties({reward: 1_000, restitution: 4_000, equivocation: 1_000, overLeasing: 2_000});
-        emit PenaltiesSet(_penalties);
-    }
+contract DisputeManager is ServiceCases {
+    constructor(address owner_, INodeRegistry nodes_, IParameters parameters_, IAnchorElection election_)
+        Ownable(owner_)
+        PenaltyBook(nodes_, parameters_)
+        ServiceCases(election_)
+    {}
 
     /// @inheritdoc IDisputeManager
     function punishFraud(address anchor, uint32 period, uint128 bond, address challenger, address node)
@@ -63,7 +54,7 @@ contract DisputeManager is IDisputeManager, Ownable2Step {
         bytes32 caseId = keccak256(
             abi.encode(Offence.ElectionEquivocation, culprit, first.token, first.version, first.attempt)
         );
-        _punishShare(Offence.ElectionEquivocation, caseId, culprit, _penalties.equivocation);
+        _punishEquivocation(Offence.ElectionEquivocation, caseId, culprit);
     }
 
     /// @inheritdoc IDisputeManager
@@ -87,7 +78,7 @@ contract DisputeManager is IDisputeManager, Ownable2Step {
         }
 
         bytes32 caseId = keccak256(abi.encode(Offence.JournalEquivocation, place));
-        _punishShare(Offence.JournalEquivocation, caseId, culprit, _penalties.equivocation);
+        _punishEquivocation(Offence.JournalEquivocation, caseId, culprit);
     }
 
     /// @inheritdoc IDisputeManager
@@ -101,55 +92,12 @@ contract DisputeManager is IDisputeManager, Ownable2Step {
         if (leased <= held) revert DisputeManager_Covered(leased, held);
 
         bytes32 caseId = keccak256(abi.encode(Offence.OverLeasing, anchor, signer, period));
-        _punishShare(Offence.OverLeasing, caseId, anchor, _penalties.overLeasing);
+        _punishLeases(caseId, anchor, period, leases, leased, held);
     }
 
-    /// @inheritdoc IDisputeManager
-    function setPenalties(Penalties calldata penalties_) external onlyOwner {
-        _bound("reward", penalties_.reward, LEAST, MOST_REWARD);
-        _bound("restitution", penalties_.restitution, 0, MOST);
-        _bound("equivocation", penalties_.equivocation, LEAST, MOST);
-        _bound("overLeasing", penalties_.overLeasing, LEAST, MOST);
-
-        _penalties = penalties_;
-
-        emit PenaltiesSet(penalties_);
-    }
-
-    /// @inheritdoc IDisputeManager
-    function penalties() external view returns (Penalties memory) {
-        return _penalties;
-    }
-
-    function _punishShare(Offence offence, bytes32 caseId, address culprit, uint256 share) private {
-        uint128 amount = uint128(uint256(nodes.slashable(culprit)) * share / WHOLE);
+    function _punishEquivocation(Offence offence, bytes32 caseId, address culprit) private {
+        uint128 amount = _part(nodes.slashable(culprit), _penaltiesNow().equivocation);
         _punish(offence, caseId, culprit, amount, msg.sender, address(0));
-    }
-
-    /// @dev The registry may have less than `amount` to take; what it pays then ends with the burnt
-    /// part, as the reporter comes first and the victim second.
-    function _punish(
-        Offence offence,
-        bytes32 caseId,
-        address culprit,
-        uint128 amount,
-        address reporter,
-        address victim
-    ) private {
-        if (isPunished[caseId]) revert DisputeManager_AlreadyPunished(caseId);
-        isPunished[caseId] = true;
-
-        uint128 reward = uint128(uint256(amount) * _penalties.reward / WHOLE);
-        uint128 restitution =
-            victim == address(0) ? 0 : uint128(uint256(amount) * _penalties.restitution / WHOLE);
-        uint128 burnt = amount - reward - restitution;
-        if (reward != 0) reward = nodes.slash(culprit, reward, reporter);
-        if (restitution != 0) restitution = nodes.slash(culprit, restitution, victim);
-        if (burnt != 0) burnt = nodes.slash(culprit, burnt, NOBODY);
-
-        emit Punished(
-            culprit, offence, caseId, reporter, victim, reward + restitution + burnt, reward, restitution
-        );
     }
 
     function _leased(address anchor, address signer, uint32 period, Lease[] calldata leases)
@@ -182,10 +130,6 @@ contract DisputeManager is IDisputeManager, Ownable2Step {
         (signer,,) = ECDSA.tryRecoverCalldata(digest, signature);
     }
 
-    function _checkNode(address key) private view {
-        if (key == address(0) || nodes.numberOf(key) == 0) revert DisputeManager_UnknownNode(key);
-    }
-
     function _placeOf(JournalEntry calldata entry) private pure returns (bytes32) {
         return
             keccak256(
@@ -196,11 +140,5 @@ contract DisputeManager is IDisputeManager, Ownable2Step {
     function _ascend(Lease calldata lower, Lease calldata upper) private pure returns (bool) {
         if (lower.node != upper.node) return lower.node < upper.node;
         return lower.tokenClass < upper.tokenClass;
-    }
-
-    function _bound(bytes32 penalty, uint256 value, uint256 minimum, uint256 maximum) private pure {
-        if (value < minimum || value > maximum) {
-            revert DisputeManager_OutOfBounds(penalty, value, minimum, maximum);
-        }
     }
 }

@@ -166,7 +166,8 @@ contract Parameters is IParameters, Ownable2Step {
             revert Parameters_DelayShorterThanWindows(terms.withdrawalDelay, windows);
         }
         _bound("withdrawalDelay", terms.withdrawalDelay, windows, LONGEST_DELAY_FACTOR * windows);
-        _bound("thawTime", terms.thawTime, shortest, LONGEST_THAW);
+        // A case against a node waits as long as a withdrawal; its stake must not be gone by then.
+        _bound("thawTime", terms.thawTime, terms.withdrawalDelay, LONGEST_THAW);
         _bound("rentGrace", terms.rentGrace, 0, LONGEST_RENT_GRACE);
     }
 

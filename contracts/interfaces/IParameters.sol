@@ -101,6 +101,7 @@ interface IParameters {
     /// - every value lies within its hard bounds;
     /// - the settle deadline comes after the acknowledgement grace;
     /// - the withdrawal delay is at least as long as all windows together;
+    /// - stake thaws at least as long as the withdrawal delay, as cases against nodes wait so long;
     /// - the treasury is not the zero account.
     function schedule(Terms calldata terms) external returns (uint32 fromPeriod);
 

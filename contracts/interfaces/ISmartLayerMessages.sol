@@ -58,6 +58,16 @@ interface ISmartLayerMessages {
         uint16 availability;
     }
 
+    /// @notice Anchor to everybody: in this period the node fell short of its service level, in the way
+    /// that `fault` tells ({IDisputeManager-ServiceFault}); `evidence` is keccak256 of the bundle that
+    /// shows it.
+    struct ServiceFinding {
+        address node;
+        uint32 period;
+        uint8 fault;
+        bytes32 evidence;
+    }
+
     /// @notice The account that deployed a token contract: `issuer` may act for its class.
     struct ClassClaim {
         address tokenContract;

@@ -21,6 +21,8 @@ library MessageHashes {
     bytes32 internal constant UPTIME_ACKNOWLEDGEMENT_TYPEHASH = keccak256(
         "UptimeAcknowledgement(address node,uint32 period,bytes32 tokenClass,uint64 instances,uint16 availability)"
     );
+    bytes32 internal constant SERVICE_FINDING_TYPEHASH =
+        keccak256("ServiceFinding(address node,uint32 period,uint8 fault,bytes32 evidence)");
     bytes32 internal constant CLASS_CLAIM_TYPEHASH =
         keccak256("ClassClaim(address tokenContract,address issuer)");
 
@@ -84,6 +86,11 @@ library MessageHashes {
                 UPTIME_ACKNOWLEDGEMENT_TYPEHASH, m.node, m.period, m.tokenClass, m.instances, m.availability
             )
         );
+    }
+
+    /// @notice hashStruct of a ServiceFinding.
+    function hash(ISmartLayerMessages.ServiceFinding memory m) internal pure returns (bytes32) {
+        return keccak256(abi.encode(SERVICE_FINDING_TYPEHASH, m.node, m.period, m.fault, m.evidence));
     }
 
     /// @notice hashStruct of a ClassClaim.

@@ -59,6 +59,15 @@ contract MessageHashesLens is ISmartLayerMessages {
         return _digest(hub, MessageHashes.hash(message));
     }
 
+    /// @notice The digest of a ServiceFinding for `hub`.
+    function hashServiceFinding(address hub, ServiceFinding calldata message)
+        external
+        view
+        returns (bytes32)
+    {
+        return _digest(hub, MessageHashes.hash(message));
+    }
+
     /// @notice The digest of an ElectionVote for `hub`.
     function hashElectionVote(address hub, ElectionVote calldata message) external view returns (bytes32) {
         return _digest(hub, MessageHashes.hash(message));

@@ -40,6 +40,17 @@ DISPUTE_ADVICE: dict[str, str] = {
     "{held:tokens} SVC: nothing is wrong with them.",
     "DisputeManager_HeldUnknown": "What the channel of {signer} held in period {period} is not "
     "known any more.",
+    "DisputeManager_PeriodOutOfReach": "A finding is about the running period, {current}, or the "
+    "one before it, not about {period}.",
+    "DisputeManager_FindingInvalid": "A finding names a fault from 0 to 3 (not {fault}), the hash "
+    "of its evidence, and an address of it of 1 to 512 bytes (this one has {uri_length}).",
+    "DisputeManager_AnchorInvalid": "Signature {index} is by {signer}: no active anchor of the "
+    "period, the accused itself, or out of order; order them by their keys.",
+    "DisputeManager_TooFewAnchors": "{signatures} anchors signed the finding, and {needed} must.",
+    "DisputeManager_CaseStatus": "Case {case_id} is in state {status} (0 none, 1 open, 2 vetoed, "
+    "3 executed), and this call needs another.",
+    "DisputeManager_TooEarly": "Case {case_id} can be executed from {executable_at:time} on; until "
+    "then governance may veto it.",
     "DisputeManager_OutOfBounds": "{penalty:name} is {value}, and must lie between {minimum} and "
     "{maximum}.",
 }

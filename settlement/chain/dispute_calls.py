@@ -18,7 +18,7 @@ from settlement.ports.chain_records import (
     PayoutProof,
     Penalties,
 )
-from settlement.protocol.messages import Close
+from settlement.protocol.messages import Close, ServiceFinding
 from settlement.protocol.typed_data import TypedMessage, members
 from settlement.types import Address, Hash, Signature, Uint256, checksum, keccak
 
@@ -189,9 +189,25 @@ class DisputeCalls:
         purpose = f"report the leases of {checksum(signer)} in period {period}"
         return self._disputes("punishOverLeasing", purpose, anchor, signer, period, leases)
 
-    def set_penalties(self, penalties: Penalties) -> Call:
-        """Change the penalties; the sender owns the disputes."""
-        return self._disputes("setPenalties", "change the penalties", penalties)
+    def schedule_penalties(self, penalties: Penalties) -> Call:
+        """Change the penalties, two periods from now; the sender owns the disputes."""
+        return self._disputes("schedulePenalties", "change the penalties", penalties)
+
+    def open_case(
+        self, finding: ServiceFinding, evidence_uri: str, r: Sequence[Hash], vs: Sequence[Hash]
+    ) -> Call:
+        """Open a case about a node's service level, by findings of anchors in ascending order of
+        their keys."""
+        purpose = f"open a case against {checksum(finding.node)} for period {finding.period}"
+        return self._disputes("openCase", purpose, _plain(finding), evidence_uri, r, vs)
+
+    def veto_case(self, case_id: Hash) -> Call:
+        """End a case; the sender owns the disputes."""
+        return self._disputes("vetoCase", f"veto case 0x{case_id.hex()}", case_id)
+
+    def execute_case(self, case_id: Hash) -> Call:
+        """Punish the node of a case that nobody vetoed in time."""
+        return self._disputes("executeCase", f"execute case 0x{case_id.hex()}", case_id)
 
     def _hub(self, function: str, purpose: str, *arguments: object) -> Call:
         return contract_call(self.deployment, "ChannelHub", function, purpose, *arguments)

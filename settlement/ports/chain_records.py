@@ -52,6 +52,25 @@ class Offence(IntEnum):
     ELECTION_EQUIVOCATION = 1
     JOURNAL_EQUIVOCATION = 2
     OVER_LEASING = 3
+    SERVICE_LEVEL = 4
+
+
+class ServiceFault(IntEnum):
+    """In what a node fell short of its service level (``IDisputeManager.ServiceFault``)."""
+
+    UNAVAILABLE = 0
+    SLOW = 1
+    WRONG_ANSWERS = 2
+    FAILED_ACTIONS = 3
+
+
+class CaseStatus(IntEnum):
+    """Where a case about a service level stands (``IDisputeManager.CaseStatus``)."""
+
+    NONE = 0
+    OPEN = 1
+    VETOED = 2
+    EXECUTED = 3
 
 
 class RentState(IntEnum):
@@ -329,6 +348,21 @@ class Penalties:
     restitution: Uint16
     equivocation: Uint16
     over_leasing: Uint16
+    service_level: Uint16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceCase:
+    """A case about a service level (``IDisputeManager.ServiceCase``); ``share`` of the slashable
+    stake is basis points."""
+
+    node: Address
+    period: Uint32
+    fault: ServiceFault
+    status: CaseStatus
+    share: Uint16
+    executable_at: Uint64
+    evidence: Hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

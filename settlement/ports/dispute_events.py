@@ -7,7 +7,7 @@ and a parity test compares them with the committed ABIs.
 from dataclasses import dataclass
 
 from settlement.ports.chain_events import ChainEvent
-from settlement.ports.chain_records import Offence, PayoutProof, Penalties
+from settlement.ports.chain_records import Offence, PayoutProof, Penalties, ServiceFault
 from settlement.types import Address, Hash, Uint32, Uint64, Uint96, Uint128, Uint256
 
 # IChannelHub
@@ -114,7 +114,40 @@ class Punished(ChainEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PenaltiesSet(ChainEvent):
-    """The penalties changed."""
+class NodeCompensated(ChainEvent):
+    """``amount`` of what an over-leasing anchor lost went to a node that it leased to."""
 
+    case_id: Hash
+    node: Address
+    payout: Address
+    amount: Uint128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PenaltiesScheduled(ChainEvent):
+    """What offences cost from period ``from_period`` on."""
+
+    from_period: Uint32
     penalties: Penalties
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseOpened(ChainEvent):
+    """Anchors found that a node fell short; ``evidence`` is the hash of the bundle at
+    ``evidence_uri``."""
+
+    case_id: Hash
+    node: Address
+    period: Uint32
+    fault: ServiceFault
+    evidence: Hash
+    evidence_uri: str
+    executable_at: Uint64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseVetoed(ChainEvent):
+    """Governance ended a case."""
+
+    case_id: Hash
+    node: Address

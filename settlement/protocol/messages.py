@@ -7,7 +7,7 @@ Settlement". The domain is :class:`settlement.protocol.typed_data.Domain` for al
 from dataclasses import dataclass
 
 from settlement.protocol.typed_data import TypedMessage
-from settlement.types import Address, Hash, Uint16, Uint32, Uint64, Uint128
+from settlement.types import Address, Hash, Uint8, Uint16, Uint32, Uint64, Uint128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +78,19 @@ class UptimeAcknowledgement(TypedMessage):
     token_class: Hash
     instances: Uint64
     availability: Uint16
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceFinding(TypedMessage):
+    """Anchor to everybody: in ``period`` the node fell short of its service level.
+
+    ``fault`` is a ``ServiceFault``; ``evidence`` is keccak256 of the bundle that shows it.
+    """
+
+    node: Address
+    period: Uint32
+    fault: Uint8
+    evidence: Hash
 
 
 @dataclass(frozen=True, kw_only=True)

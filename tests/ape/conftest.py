@@ -46,7 +46,7 @@ def deployed(project: Any, chain: Any, actors: Actors) -> Deployment:
     election = project.AnchorElection.deploy(parameters, nodes, votes, 21, sender=owner)
     issuers = project.IssuerRegistry.deploy(owner, parameters, sender=owner)
     rent = project.RentVault.deploy(service, parameters, issuers, nodes, election, sender=owner)
-    disputes = project.DisputeManager.deploy(owner, nodes, sender=owner)
+    disputes = project.DisputeManager.deploy(owner, nodes, parameters, election, sender=owner)
     hub = project.ChannelHub.deploy(
         service, parameters, nodes, issuers, disputes, rent, sender=owner
     )

@@ -121,6 +121,65 @@ contract DisputesTest is DisputeFixture {
         disputes.punishOverLeasing(anchor, session, 0, leases);
     }
 
+    function test_what_leases_lack_is_made_good_to_the_nodes_in_proportion() public {
+        IDisputeManager.Lease[] memory leases = twoLeases(90e18, 30e18);
+        uint128 reward = ANCHOR_STAKE / 5 / 10;
+        vm.prank(STRANGER);
+        disputes.punishOverLeasing(anchor, session, 0, leases);
+        uint256 missing = 120e18 - hub.heldIn(session, 0);
+        vm.assertEq(stake.balanceOf(payoutOf(leases[0].node)), missing * 3 / 4, "three quarters");
+        vm.assertEq(stake.balanceOf(payoutOf(leases[1].node)), missing / 4, "a quarter");
+        vm.assertEq(stake.balanceOf(STRANGER), reward, "the reporter's reward");
+        vm.assertEq(
+            stake.balanceOf(NOBODY),
+            ANCHOR_STAKE / 5 - reward - missing / 4 - missing * 3 / 4,
+            "the rest is burnt"
+        );
+    }
+
+    function test_a_compensation_is_bounded_by_the_restitution() public {
+        IDisputeManager.Lease[] memory leases = twoLeases(100_000e18, 100_000e18);
+        disputes.punishOverLeasing(anchor, session, 0, leases);
+        uint128 restitution = ANCHOR_STAKE / 5 * 4 / 10;
+        vm.assertEq(stake.balanceOf(payoutOf(leases[0].node)), restitution / 2, "half");
+        vm.assertEq(stake.balanceOf(payoutOf(leases[1].node)), restitution / 2, "half");
+    }
+
+    function test_a_node_with_two_leases_is_compensated_once_for_both() public {
+        IDisputeManager.Lease[] memory leases = new IDisputeManager.Lease[](2);
+        bytes32 last = bytes32(type(uint256).max);
+        leases[0] = lease(node, 60e18);
+        IChannelHubTypes.OwedLane memory lane = owedLane(ANCHOR_SECRET, session, 0, node, last, 0, 60e18);
+        leases[1] = IDisputeManager.Lease(node, last, 0, 60e18, lane.r, lane.vs);
+        disputes.punishOverLeasing(anchor, session, 0, leases);
+        vm.assertEq(stake.balanceOf(payoutOf(node)), 120e18 - hub.heldIn(session, 0), "all that is missing");
+    }
+
+    function test_what_an_unregistered_key_or_the_culprit_was_leased_is_burnt() public {
+        address ghost = address(0xFFfFfFffFFfffFFfFFfFFFFFffFFFffffFfFFFfF);
+        (address low, address high) = (anchor, ghost);
+        IDisputeManager.Lease[] memory leases = new IDisputeManager.Lease[](2);
+        (leases[0], leases[1]) = (lease(low, 60e18), lease(high, 60e18));
+        disputes.punishOverLeasing(anchor, session, 0, leases);
+        vm.assertEq(stake.balanceOf(payoutOf(anchor)), 0, "nothing for the culprit");
+        uint128 slashed = ANCHOR_STAKE / 5;
+        vm.assertEq(stake.balanceOf(NOBODY), slashed - slashed / 10, "all but the reward");
+    }
+
+    function test_leases_of_a_stranger_have_nothing_behind_them() public {
+        IDisputeManager.Lease[] memory leases = new IDisputeManager.Lease[](1);
+        leases[0] = lease(node, 120e18);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeManager.DisputeManager_UnknownNode.selector, STRANGER));
+        disputes.punishOverLeasing(STRANGER, session, 0, leases);
+    }
+
+    function test_over_leasing_of_a_channel_and_period_is_punished_once() public {
+        IDisputeManager.Lease[] memory leases = twoLeases(60e18, 60e18);
+        disputes.punishOverLeasing(anchor, session, 0, leases);
+        vm.expectPartialRevert(IDisputeManager.DisputeManager_AlreadyPunished.selector);
+        disputes.punishOverLeasing(anchor, session, 0, leases);
+    }
+
     function test_what_was_topped_up_later_covers_too() public {
         vm.prank(PAYER);
         hub.topUp(session, 20e18);
@@ -146,26 +205,60 @@ contract DisputesTest is DisputeFixture {
         disputes.punishFraud(anchor, 0, 1, STRANGER, node);
     }
 
-    function test_penalties_have_bounds_and_an_owner() public {
+    function test_only_the_owner_schedules_penalties() public {
         IDisputeManager.Penalties memory penalties = disputes.penalties();
         vm.expectRevert();
-        disputes.setPenalties(penalties);
+        disputes.schedulePenalties(penalties);
+    }
+
+    function test_penalties_have_bounds() public {
         vm.startPrank(OWNER);
-        disputes.setPenalties(IDisputeManager.Penalties(2_000, 5_000, 5_000, 5_000));
-        IDisputeManager.Penalties[7] memory outside = [
-            IDisputeManager.Penalties(2_001, 0, 100, 100),
-            IDisputeManager.Penalties(99, 0, 100, 100),
-            IDisputeManager.Penalties(100, 5_001, 100, 100),
-            IDisputeManager.Penalties(100, 0, 5_001, 100),
-            IDisputeManager.Penalties(100, 0, 99, 100),
-            IDisputeManager.Penalties(100, 0, 100, 5_001),
-            IDisputeManager.Penalties(100, 0, 100, 99)
+        disputes.schedulePenalties(IDisputeManager.Penalties(2_000, 5_000, 5_000, 5_000, 1_000));
+        IDisputeManager.Penalties[9] memory outside = [
+            IDisputeManager.Penalties(2_001, 0, 100, 100, 10),
+            IDisputeManager.Penalties(99, 0, 100, 100, 10),
+            IDisputeManager.Penalties(100, 5_001, 100, 100, 10),
+            IDisputeManager.Penalties(100, 0, 5_001, 100, 10),
+            IDisputeManager.Penalties(100, 0, 99, 100, 10),
+            IDisputeManager.Penalties(100, 0, 100, 5_001, 10),
+            IDisputeManager.Penalties(100, 0, 100, 99, 10),
+            IDisputeManager.Penalties(100, 0, 100, 100, 9),
+            IDisputeManager.Penalties(100, 0, 100, 100, 1_001)
         ];
         for (uint256 i; i < outside.length; ++i) {
             vm.expectPartialRevert(IDisputeManager.DisputeManager_OutOfBounds.selector);
-            disputes.setPenalties(outside[i]);
+            disputes.schedulePenalties(outside[i]);
         }
         vm.stopPrank();
+    }
+
+    function test_new_penalties_hold_two_periods_later() public {
+        IDisputeManager.Penalties memory changed = disputes.penalties();
+        changed.equivocation = 5_000;
+        vm.expectEmit();
+        emit IDisputeManager.PenaltiesScheduled(2, changed);
+        vm.startPrank(OWNER);
+        disputes.schedulePenalties(changed);
+        changed.equivocation = 2_500;
+        disputes.schedulePenalties(changed);
+        vm.stopPrank();
+        toPeriod(1);
+        vm.assertEq(disputes.penalties().equivocation, 1_000, "not yet");
+        vm.assertEq(disputes.penaltiesAt(2).equivocation, 2_500, "the second change of a period holds");
+        toPeriod(2);
+        uint128 before = registry.slashable(node);
+        this.punishEntries(entry("a"), NODE_SECRET, entry("b"), NODE_SECRET);
+        vm.assertEq(registry.slashable(node), before - before / 4, "a quarter");
+    }
+
+    function twoLeases(uint128 first, uint128 second)
+        private
+        view
+        returns (IDisputeManager.Lease[] memory leases)
+    {
+        (address low, address high) = node < otherAnchor ? (node, otherAnchor) : (otherAnchor, node);
+        leases = new IDisputeManager.Lease[](2);
+        (leases[0], leases[1]) = (lease(low, first), lease(high, second));
     }
 
     function punishVotes(

@@ -116,6 +116,14 @@ contract ParametersTest is Fixture {
         refuse(changed, "settleDeadline", 30 hours, 30 hours + 1, 90 days);
     }
 
+    function test_stake_thaws_at_least_as_long_as_a_case_waits() public {
+        IParameters.Terms memory changed = terms();
+        changed.thawTime = 14 days - 1;
+        refuse(changed, "thawTime", 14 days - 1, 14 days, 365 days);
+        changed.thawTime = 14 days;
+        schedule(changed);
+    }
+
     function test_every_term_has_bounds() public {
         IParameters.Terms memory t = terms();
         t.acknowledgementGrace = 6 hours;
@@ -134,7 +142,7 @@ contract ParametersTest is Fixture {
         refuse(t, "withdrawalDelay", 39 days + 1, 13 days, 39 days);
         t = terms();
         t.thawTime = 366 days;
-        refuse(t, "thawTime", 366 days, 6 hours + 1, 365 days);
+        refuse(t, "thawTime", 366 days, 14 days, 365 days);
         t = terms();
         t.rentGrace = 366 days;
         refuse(t, "rentGrace", 366 days, 0, 365 days);

@@ -5,7 +5,7 @@ FOUNDING = [
     "RatesScheduled",
     "GuardianChanged",
     "FeeSplitChanged",
-    "PenaltiesSet",
+    "PenaltiesScheduled",
     "HubSet",
     "DisputesSet",
     "SourcesSet",

@@ -21,7 +21,7 @@ from settlement.ports.chain_records import (
     Penalties,
     ProofNode,
 )
-from settlement.protocol.messages import Close
+from settlement.protocol.messages import Close, ServiceFinding
 from settlement.types import ZERO_ADDRESS, ZERO_HASH, Address, Hash, Signature, keccak
 
 DEPLOYMENT = Deployment(
@@ -120,11 +120,20 @@ BUILT: list[tuple[str, str, Callable[[], Call]]] = [
     ),
     (
         "DisputeManager",
-        "setPenalties",
-        lambda: CALLS.set_penalties(
-            Penalties(reward=1, restitution=2, equivocation=3, over_leasing=4)
+        "schedulePenalties",
+        lambda: CALLS.schedule_penalties(
+            Penalties(reward=1, restitution=2, equivocation=3, over_leasing=4, service_level=5)
         ),
     ),
+    (
+        "DisputeManager",
+        "openCase",
+        lambda: CALLS.open_case(
+            ServiceFinding(node=A, period=1, fault=2, evidence=H), "ipfs://e", [H], [H]
+        ),
+    ),
+    ("DisputeManager", "vetoCase", lambda: CALLS.veto_case(H)),
+    ("DisputeManager", "executeCase", lambda: CALLS.execute_case(H)),
 ]
 
 

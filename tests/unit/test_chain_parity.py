@@ -54,6 +54,7 @@ STRUCTS = [
     (chain_records.Authorization, "ChannelHub", "openWithAuthorization", "inputs"),
     (chain_records.Lease, "DisputeManager", "punishOverLeasing", "inputs"),
     (chain_records.Penalties, "DisputeManager", "penalties", "outputs"),
+    (chain_records.ServiceCase, "DisputeManager", "caseOf", "outputs"),
 ]
 
 
@@ -122,6 +123,8 @@ def test_a_record_has_the_members_of_its_struct(
         (chain_records.PotStatus, "IChannelHub", "PotStatus"),
         (chain_records.SkipReason, "IChannelHub", "SkipReason"),
         (chain_records.Offence, "IDisputeManager", "Offence"),
+        (chain_records.ServiceFault, "IDisputeManager", "ServiceFault"),
+        (chain_records.CaseStatus, "IDisputeManager", "CaseStatus"),
         (chain_records.RentState, "IRentVault", "State"),
     ],
 )

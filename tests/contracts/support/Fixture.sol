@@ -101,7 +101,7 @@ abstract contract Fixture is Test {
         election = new AnchorElection(parameters, registry, votes, 21);
         issuers = new IssuerRegistry(OWNER, parameters);
         vault = new RentVault(service, parameters, issuers, registry, election);
-        disputes = new DisputeManager(OWNER, registry);
+        disputes = new DisputeManager(OWNER, registry, parameters, election);
         hub = new ChannelHub(service, parameters, registry, issuers, disputes, vault);
         lens = new MessageHashesLens();
         vm.startPrank(OWNER);
