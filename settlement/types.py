@@ -6,6 +6,7 @@ raises :class:`settlement.errors.AmountOutOfRange`.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, NewType
 
 import sha3
@@ -72,6 +73,7 @@ def parse_hash(text: str, where: str = "hash") -> Hash:
     return Hash(parse_bytes(text, 32, where))
 
 
+@lru_cache(maxsize=4_096)
 def checksum(address: Address) -> str:
     """The EIP-55 text form of an address."""
     digits = address.hex()

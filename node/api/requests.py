@@ -5,10 +5,9 @@ from typing import Any
 
 from aiohttp import web
 
-from node.protocol.messages import Grant
 from settlement.errors import InputError
 from settlement.protocol.messages import Voucher
-from settlement.protocol.signed import Signed, SignedVoucher
+from settlement.protocol.signed import SignedVoucher
 from settlement.protocol.wire import signed_from_header
 from settlement.types import Address, Hash, TokenId, parse_address, parse_hash, unsigned
 
@@ -54,12 +53,6 @@ def voucher_of(request: web.Request) -> SignedVoucher | None:
     """The voucher in the headers, if there is one."""
     header = request.headers.get(VOUCHER_HEADER)
     return None if header is None else signed_from_header(Voucher, header, VOUCHER_HEADER)
-
-
-def grant_of(request: web.Request) -> Signed[Grant] | None:
-    """The holder's grant in the headers, if there is one."""
-    header = request.headers.get(GRANT_HEADER)
-    return None if header is None else signed_from_header(Grant, header, GRANT_HEADER)
 
 
 def request_id_of(request: web.Request) -> Hash:

@@ -5,8 +5,8 @@ from typing import Any
 from aiohttp import web
 
 from node.api.requests import (
+    GRANT_HEADER,
     arguments_of,
-    grant_of,
     query_number,
     request_id_of,
     token_of,
@@ -15,13 +15,15 @@ from node.api.requests import (
 from node.core.inputs import decode_input
 from node.errors import TokenUnknown
 from node.protocol.frames import Commit
+from node.protocol.messages import Grant
 from node.services.chain_view import ChainView
 from node.services.instances import Instances
-from node.services.reads import ReadRequest, Reads
+from node.services.reads import REMEMBERED_GRANTS, ReadRequest, Reads
+from node.services.remembered import Remembered
 from node.services.replication import Replication
 from node.services.table import Table
 from settlement.protocol.signed import Signed
-from settlement.protocol.wire import message_to_json, signed_to_json
+from settlement.protocol.wire import message_to_json, signed_from_header, signed_to_json
 from settlement.types import checksum, hex_text
 
 TOKEN = "/{chain}/{contract}/{number}"  # noqa: S105 - a path
@@ -64,6 +66,7 @@ class TokenRoutes:
 
     def __init__(self, reads: Reads, instances: Instances, replication: Replication) -> None:
         self._reads = reads
+        self._grants: Remembered[str, Signed[Grant]] = Remembered(REMEMBERED_GRANTS)
         self._instances = instances
         self._replication = replication
 
@@ -97,10 +100,17 @@ class TokenRoutes:
             interface=request.match_info["interface"],
             arguments=arguments_of(request),
             request_id=request_id_of(request),
-            grant=grant_of(request),
+            grant=self._grant_of(request),
             voucher=voucher_of(request),
         )
         return web.Response(body=await self._reads.answer(asked), content_type="application/json")
+
+    def _grant_of(self, request: web.Request) -> Signed[Grant] | None:
+        """The holder's grant in the headers; an integration sends the same one with every call."""
+        header = request.headers.get(GRANT_HEADER)
+        if header is None:
+            return None
+        return self._grants.of(header, lambda: signed_from_header(Grant, header, GRANT_HEADER))
 
     async def quote(self, request: web.Request) -> web.Response:
         """The signed price of one call in the current period."""

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from node.core.canonical import Json, from_bytes, object_from_bytes, to_bytes
 from node.core.commits import verify_signatures
 from node.core.journal import JournalState
@@ -91,24 +93,45 @@ def draft_answer(
     )
 
 
-def complete_answer(state: JournalState, answer: Signed[Answer], result: bytes) -> SignedAnswer:
-    """The signed answer with its proofs; ``state`` is the one that the answer was drafted from.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What proves a result against one state: the end of an answer's JSON, the same for every
+    caller. ``version`` and ``state_root`` are those of the state."""
 
-    Raises AnswerInvalid when the state has moved on since.
+    version: int
+    state_root: Hash
+    json: bytes
+
+
+def evidence_of(state: JournalState, result: bytes, interface: str) -> Evidence:
+    """The evidence for a result. Raises AnswerInvalid before the activation is committed."""
+    if state.tip is None:
+        raise AnswerInvalid(problem="the token has no committed state yet")
+    proven = proven_fields(state.state, result, interface)
+    body = {
+        "proofs": [_proven_to_json(field) for field in proven],
+        "commit": {
+            "entry": message_to_json(state.tip.entry),
+            "signatures": [
+                {"node": hex_text(node), "signature": hex_text(signature)}
+                for node, signature in state.tip.signatures
+            ],
+        },
+    }
+    tail = msgspec.json.encode(body)[1:]
+    return Evidence(version=state.version, state_root=state.state_root, json=tail)
+
+
+def answer_bytes(answer: Signed[Answer], result: bytes, evidence: Evidence) -> bytes:
+    """The answer as the API sends it, JSON; ``result`` is canonical and stands in it as it is.
+
+    Raises AnswerInvalid when the evidence is of another state than the answer.
     """
     drafted = answer.message
-    if state.tip is None or (drafted.version, drafted.state_root) != (
-        state.version,
-        state.state_root,
-    ):
+    if (drafted.version, drafted.state_root) != (evidence.version, evidence.state_root):
         raise AnswerInvalid(problem="it was drafted from another state")
-    return SignedAnswer(
-        answer=answer,
-        result=result,
-        proven=proven_fields(state.state, result, drafted.interface),
-        tip=state.tip.entry,
-        signatures=state.tip.signatures,
-    )
+    signed = msgspec.json.encode(signed_to_json(answer))
+    return b'{"result":%b,"answer":%b,%b' % (result, signed, evidence.json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,28 +198,11 @@ def contradiction(domain: Domain, one: Signed[Answer], other: Signed[Answer]) ->
 # As JSON, for the API
 
 
-def answer_to_json(signed: SignedAnswer) -> dict[str, Any]:
-    """The answer as the API sends it; ``result`` is the JSON value itself."""
+def _proven_to_json(field: Proven) -> dict[str, Any]:
     return {
-        "result": from_bytes(signed.result),
-        "answer": signed_to_json(signed.answer),
-        "proofs": [
-            {
-                "key": field.key,
-                "path": field.path,
-                "steps": [
-                    {"left": step.left, "sibling": hex_text(step.sibling)} for step in field.proof
-                ],
-            }
-            for field in signed.proven
-        ],
-        "commit": {
-            "entry": message_to_json(signed.tip),
-            "signatures": [
-                {"node": hex_text(node), "signature": hex_text(signature)}
-                for node, signature in signed.signatures
-            ],
-        },
+        "key": field.key,
+        "path": field.path,
+        "steps": [{"left": step.left, "sibling": hex_text(step.sibling)} for step in field.proof],
     }
 
 

@@ -4,7 +4,7 @@ Whitepaper, "Read-Only Access": using a ticket at a site authorises the site. Ch
 call; nothing about a grant is remembered but its withdrawal.
 """
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from node.errors import (
     GrantExpired,
@@ -19,7 +19,10 @@ from settlement.errors import SignatureInvalid
 from settlement.protocol.signed import Signed
 from settlement.protocol.signing import recover
 from settlement.protocol.typed_data import Domain
-from settlement.types import Address, Hash
+from settlement.types import Address, Hash, Signature
+
+Recover = Callable[[Domain, Grant, Signature], Address]
+"""Whose key signed a grant; raises SignatureInvalid."""
 
 ALL_INTERFACES = "*"
 """In a grant's list, stands for every interface of the token."""
@@ -35,10 +38,11 @@ def check_grant(
     holder: Address,
     now_ms: int,
     revoked: Container[Hash] = (),
+    recover: Recover = recover,
 ) -> Grant:
     """The grant that covers this call. ``integration`` is the signer of the call's voucher,
     ``holder`` the token's holder as the chain shows it now, ``revoked`` the hashStructs of
-    withdrawn grants.
+    withdrawn grants. ``recover`` may remember what it recovered before.
 
     Raises GrantMissing, GrantNotForYou, GrantInterface, GrantExpired, GrantRevoked, GrantForged.
     """
@@ -55,11 +59,13 @@ def check_grant(
         raise GrantExpired(expires=grant.expires, now=now_ms)
     if grant.struct_hash() in revoked:
         raise GrantRevoked
-    _require_holder(domain, signed, holder)
+    _require_holder(domain, signed, holder, recover)
     return grant
 
 
-def _require_holder(domain: Domain, signed: Signed[Grant], holder: Address) -> None:
+def _require_holder(
+    domain: Domain, signed: Signed[Grant], holder: Address, recover: Recover
+) -> None:
     """A grant ends with the holding: a new holder's token is not open to the old one's sites."""
     if signed.message.holder != holder:
         raise GrantForged(problem="somebody else holds the token now")

@@ -8,7 +8,7 @@ import json
 import time
 from dataclasses import dataclass
 
-from node.core.answers import answer_from_json, answer_to_json, complete_answer, draft_answer
+from node.core.answers import Evidence, answer_bytes, answer_from_json, draft_answer, evidence_of
 from node.core.grants import check_grant
 from node.errors import InterfaceUnknown, PaymentMissing, ReadFailed
 from node.ports.sandbox import Status
@@ -16,17 +16,21 @@ from node.protocol.messages import Grant, Quote
 from node.services.instances import Instance, Instances
 from node.services.metrics import Metrics
 from node.services.prices import PriceBook
+from node.services.remembered import Remembered
 from node.services.running import Runner
 from node.tokenscript.service import Access, Read
 from settlement.core.refusals import RequestIdReused
 from settlement.ports.clock import Clock
 from settlement.protocol.signed import Signed, SignedVoucher
-from settlement.protocol.signing import SigningKey
+from settlement.protocol.signing import SigningKey, recover
 from settlement.protocol.typed_data import Domain
 from settlement.services.anchor import require_voucher_signer
 from settlement.services.calendar import Calendar
 from settlement.services.collector import Collector
-from settlement.types import Hash, TokenId
+from settlement.types import Address, Hash, Signature, TokenId
+
+REMEMBERED_GRANTS = 4_096
+REMEMBERED_RESULTS = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,10 @@ class Reads:
         self._calendar = calendar
         self._prices = prices
         self._metrics = metrics
+        self._holders: Remembered[tuple[Hash, Signature], Address] = Remembered(REMEMBERED_GRANTS)
+        self._evidence: Remembered[tuple[Hash, int, str, bytes], Evidence] = Remembered(
+            REMEMBERED_RESULTS
+        )
 
     async def quote(self, token: TokenId, interface: str) -> Signed[Quote]:
         """What one call, or one action, costs in the current period.
@@ -124,8 +132,9 @@ class Reads:
             return
         if request.voucher is None:
             raise PaymentMissing(interface=read.name, price=price)
-        # A priced call checks the voucher when it is admitted, a free one only here.
-        require_voucher_signer(self._domain, request.voucher)
+        if price == 0:
+            # A priced call's voucher is checked when it is admitted, a free one's only here.
+            require_voucher_signer(self._domain, request.voucher)
         check_grant(
             request.grant,
             domain=self._domain,
@@ -134,6 +143,13 @@ class Reads:
             integration=request.voucher.message.signer,
             holder=instance.view.holder,
             now_ms=self._clock.now_ms(),
+            recover=self._recover,
+        )
+
+    def _recover(self, domain: Domain, grant: Grant, signature: Signature) -> Address:
+        """A grant comes with every call of its integration; its key is recovered once."""
+        return self._holders.of(
+            (grant.struct_hash(), signature), lambda: recover(domain, grant, signature)
         )
 
     async def _run(self, instance: Instance, request: ReadRequest, price: int) -> bytes:
@@ -155,8 +171,12 @@ class Reads:
             now_ms=now_ms,
         )
         signed = Signed.by(self._key, self._domain, drafted)
-        whole = complete_answer(instance.state, signed, result)
-        return json.dumps(answer_to_json(whole), separators=(",", ":")).encode()
+        state = instance.state
+        evidence = self._evidence.of(
+            (state.token, state.version, request.interface, result),
+            lambda: evidence_of(state, result, request.interface),
+        )
+        return answer_bytes(signed, result, evidence)
 
 
 def _same(request: ReadRequest, answer: bytes) -> bytes:

@@ -67,7 +67,9 @@ class Runner:
         """
         given = decode_input(data)
         handler, event = handler_and_event(given)
-        attributes = given.attributes if isinstance(given, Activation) else base.attributes
+        attributes = base.attributes
+        if isinstance(given, Activation):
+            attributes = to_bytes(from_bytes(given.attributes))  # raises unless canonical
         execution = Execution(
             input=data,
             time=time_ms,
@@ -139,20 +141,16 @@ class Context:
 
 
 def context_of(token: TokenId, attributes: bytes, time_ms: int, cause: Hash) -> Context:
-    """The context of a run: seed = keccak256(token | cause)."""
+    """The context of a run: seed = keccak256(token | cause); ``attributes`` are canonical."""
     seed = keccak(token.id + cause)
     now_s = time_ms // 1_000
-    value = {
-        "now": now_s,
-        "seed": hex_text(seed),
-        "token": {
-            "chainId": str(token.chain_id),
-            "contract": checksum(token.contract),
-            "tokenId": str(token.number),
-        },
-        "attributes": from_bytes(attributes),
-    }
-    return Context(seed=seed, now_s=now_s, json=to_bytes(value))
+    # Canonical by construction: the keys are in order, the attributes were canonical before they
+    # were committed, and what else there is has one form only.
+    text = (
+        f',"now":{now_s},"seed":"{hex_text(seed)}","token":{{"chainId":"{token.chain_id}",'
+        f'"contract":"{checksum(token.contract)}","tokenId":"{token.number}"}}}}'
+    )
+    return Context(seed=seed, now_s=now_s, json=b'{"attributes":' + attributes + text.encode())
 
 
 def handler_and_event(given: AnyInput) -> tuple[str, bytes]:

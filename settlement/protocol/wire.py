@@ -9,8 +9,12 @@ every field exactly once, nothing else, each of its own type; otherwise InputErr
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, TypeVar
+
+import msgspec
 
 from settlement.errors import InputError, SmartLayerError
 from settlement.protocol.signed import Signed
@@ -23,6 +27,7 @@ Json = Any
 
 _NUMBER_BITS = 32
 _LONGEST_HEADER = 8_192
+_SIGNED = frozenset({"type", "message", "signature"})
 
 
 def message_to_json(message: TypedMessage) -> dict[str, Json]:
@@ -36,11 +41,11 @@ def message_to_json(message: TypedMessage) -> dict[str, Json]:
 def message_from_json(message_type: type[M], value: Json, where: str = "") -> M:
     """Read a message. Raises InputError with the path of the field that is wrong."""
     where = where or type_name(message_type)
-    expected = {member.name: member for member in members(message_type)}
-    found = _object(value, where, set(expected))
+    readers = _readers(message_type)
+    found = _object(value, where, readers.keys())
     parsed = {
-        member.attribute: _read(member, member.solidity, found[name], f"{where}.{name}")
-        for name, member in expected.items()
+        reader.attribute: reader.read(found[name], f"{where}.{name}")
+        for name, reader in readers.items()
     }
     return message_type(**parsed)
 
@@ -56,7 +61,7 @@ def signed_to_json(signed: Signed[M]) -> dict[str, Json]:
 
 def signed_from_json(message_type: type[M], value: Json, where: str = "body") -> Signed[M]:
     """Read a signed message; its signature is well-formed, not yet checked. Raises InputError."""
-    found = _object(value, where, {"type", "message", "signature"})
+    found = _object(value, where, _SIGNED)
     if found["type"] != type_name(message_type):
         raise InputError(where=f"{where}.type", problem=f"expected {type_name(message_type)}")
     signature = parse_bytes(
@@ -80,8 +85,8 @@ def signed_from_header(message_type: type[M], header: str, where: str) -> Signed
         raise InputError(where=where, problem=f"more than {_LONGEST_HEADER} characters")
     padded = header + "=" * (-len(header) % 4)
     try:
-        value = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, RecursionError) as error:
+        value = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, RecursionError, msgspec.DecodeError) as error:
         raise InputError(where=where, problem="expected base64url of a JSON object") from error
     return signed_from_json(message_type, value, where)
 
@@ -98,13 +103,14 @@ def error_to_json(error: SmartLayerError) -> dict[str, Json]:
     }
 
 
-def _object(value: Json, where: str, keys: set[str]) -> Mapping[str, Json]:
+def _object(value: Json, where: str, keys: Set[str]) -> Mapping[str, Json]:
     if not isinstance(value, dict):
         raise InputError(where=where, problem="expected a JSON object")
-    for missing in sorted(keys - value.keys()):
-        raise InputError(where=f"{where}.{missing}", problem="the field is missing")
-    for extra in sorted(value.keys() - keys):
-        raise InputError(where=f"{where}.{extra}", problem="no such field")
+    if value.keys() != keys:
+        for missing in sorted(keys - value.keys()):
+            raise InputError(where=f"{where}.{missing}", problem="the field is missing")
+        for extra in sorted(value.keys() - keys):
+            raise InputError(where=f"{where}.{extra}", problem="no such field")
     return value
 
 
@@ -124,30 +130,63 @@ def _write(member: Member, solidity: str, value: Any) -> Json:
     return hex_text(value) if isinstance(value, bytes) else value
 
 
-def _read(member: Member, solidity: str, value: Json, where: str) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """How one field is read: the attribute it becomes, and from which JSON."""
+
+    attribute: str
+    read: Callable[[Json, str], Any]
+
+
+def _readers(message_type: type[TypedMessage]) -> Mapping[str, _Reader]:
+    """The struct's fields by their name in JSON, in order."""
+    hashable: Any = message_type
+    return _cached_readers(hashable)
+
+
+# As in typed_data: a class is hashable whatever its instances are.
+@cache
+def _cached_readers(message_type: Any) -> dict[str, _Reader]:
+    return {
+        member.name: _Reader(member.attribute, _reader(member, member.solidity))
+        for member in members(message_type)
+    }
+
+
+def _reader(member: Member, solidity: str) -> Callable[[Json, str], Any]:
     if solidity.endswith("[]"):
+        return _list_reader(_reader(member, solidity[:-2]))
+    if member.struct is not None:
+        return partial(message_from_json, member.struct)
+    if solidity.startswith("uint"):
+        bits = int(solidity[4:])
+        return lambda value, where: _integer(value, bits, where)
+    return {
+        "bool": _bool,
+        "address": lambda value, where: parse_address(_text(value, where), where),
+        "bytes32": lambda value, where: parse_hash(_text(value, where), where),
+        "bytes": _bytes,
+    }.get(solidity, _text)
+
+
+def _list_reader(read: Callable[[Json, str], Any]) -> Callable[[Json, str], Any]:
+    def read_all(value: Json, where: str) -> Any:
         if not isinstance(value, list):
             raise InputError(where=where, problem="expected a list")
-        inner = solidity[:-2]
-        return tuple(_read(member, inner, v, f"{where}[{i}]") for i, v in enumerate(value))
-    if member.struct is not None:
-        return message_from_json(member.struct, value, where)
-    if solidity.startswith("uint"):
-        return _integer(value, int(solidity[4:]), where)
-    if solidity == "bool":
-        if not isinstance(value, bool):
-            raise InputError(where=where, problem="expected true or false")
-        return value
+        return tuple(read(each, f"{where}[{index}]") for index, each in enumerate(value))
+
+    return read_all
+
+
+def _bool(value: Json, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(where=where, problem="expected true or false")
+    return value
+
+
+def _bytes(value: Json, where: str) -> bytes:
     text = _text(value, where)
-    match solidity:
-        case "address":
-            return parse_address(text, where)
-        case "bytes32":
-            return parse_hash(text, where)
-        case "bytes":
-            return parse_bytes(text, max(0, len(text) - 2) // 2, where)
-        case _:
-            return text
+    return parse_bytes(text, max(0, len(text) - 2) // 2, where)
 
 
 def _integer(value: Json, bits: int, where: str) -> int:

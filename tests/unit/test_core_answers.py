@@ -8,11 +8,11 @@ import pytest
 from node.core.answers import (
     Expected,
     SignedAnswer,
+    answer_bytes,
     answer_from_json,
-    answer_to_json,
-    complete_answer,
     contradiction,
     draft_answer,
+    evidence_of,
     proven_fields,
     verify_answer,
 )
@@ -68,11 +68,16 @@ def committed(state: bytes = STATE, signers: int = 2) -> JournalState:
 
 
 def answered(result: object, *, state: JournalState | None = None) -> SignedAnswer:
+    return answer_from_json(json.loads(sent(result, state=state)))
+
+
+def sent(result: object, *, state: JournalState | None = None) -> bytes:
     base, data = state or committed(), to_bytes(result)
     draft = draft_answer(
         base, data, request_id=REQUEST, interface="status", charged=10**18, now_ms=9
     )
-    return complete_answer(base, Signed.by(NODES[2], DOMAIN, draft), data)
+    evidence = evidence_of(base, data, "status")
+    return answer_bytes(Signed.by(NODES[2], DOMAIN, draft), data, evidence)
 
 
 def test_fields_that_stand_in_the_state_are_proven_and_computed_ones_are_not() -> None:
@@ -86,16 +91,18 @@ def test_a_bare_result_is_proven_by_the_field_of_the_interfaces_name() -> None:
 
 
 def test_an_answer_travels_as_json() -> None:
-    signed = answered({"status": "delayed", "delay": 90})
-    text = json.dumps(answer_to_json(signed))
-    back = answer_from_json(json.loads(text))
-    assert back == signed
-    assert verify_answer(DOMAIN, back, EXPECTED) == ("delay", "status")
+    base = committed()
+    signed = answered({"status": "delayed", "delay": 90, "town": "Zürich"}, state=base)
+    assert signed.result == to_bytes({"status": "delayed", "delay": 90, "town": "Zürich"})
+    assert base.tip is not None
+    assert signed.tip == base.tip.entry
+    assert signed.signatures == base.tip.signatures
+    assert verify_answer(DOMAIN, signed, EXPECTED) == ("delay", "status")
 
 
 @pytest.mark.parametrize("part", ["result", "answer", "proofs", "commit"])
 def test_an_answer_with_a_part_missing_cannot_be_read(part: str) -> None:
-    body = answer_to_json(answered({"status": "delayed"}))
+    body = json.loads(sent({"status": "delayed"}))
     del body[part]
     with pytest.raises(InputError):
         answer_from_json(body)
@@ -162,9 +169,9 @@ def test_there_is_no_answer_before_the_first_commit() -> None:
 
 def test_an_answer_is_completed_only_on_the_state_it_was_drafted_from() -> None:
     signed = answered("delayed")
-    moved = replace(committed(), version=8)
+    moved = evidence_of(replace(committed(), version=8), signed.result, "status")
     with pytest.raises(AnswerInvalid):
-        complete_answer(moved, signed.answer, signed.result)
+        answer_bytes(signed.answer, signed.result, moved)
 
 
 def test_two_answers_of_one_version_contradict_when_root_or_result_differ() -> None:

@@ -216,6 +216,7 @@ def test_the_context_is_a_function_of_token_attributes_time_and_cause() -> None:
     shown = json.loads(context.json)
     assert shown["token"]["tokenId"] == "7"
     assert shown["attributes"]["flightNumber"] == "SL123"
+    assert context.json == to_bytes(shown), "canonical, though it is not made by to_bytes"
 
 
 def test_another_token_or_another_cause_draws_another_seed() -> None:
