@@ -1,14 +1,17 @@
-"""Chain fixtures, shared by all test folders.
+"""Fixtures that all test folders share: chains, and a PostgreSQL.
 
 ``anvil_chain`` and ``embedded_chain`` are fresh local chains; ``local_chain`` runs a test on both.
-Tests that need anvil skip, with the reason, where it is not installed.
+``postgres_cluster`` is one server for the whole run; ask it for a database of the test's own.
+Tests that need what is not installed skip, with the reason.
 """
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from postgres import Cluster, PostgresMissing, cluster
 
 from settlement.chain.local import LocalChain, find_anvil
 
@@ -43,3 +46,15 @@ async def local_chain(request: pytest.FixtureRequest) -> AsyncIterator[LocalChai
     """A fresh chain of each kind."""
     async with local_chain_of(request.param) as chain:
         yield chain
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL of this run's own."""
+    try:
+        with cluster() as running:
+            yield running
+    except PostgresMissing as missing:
+        if os.environ.get("CI"):
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))

@@ -7,10 +7,14 @@ Three shapes carry everything that a process remembers:
 * an *outbox entry*: an effect that is committed and not yet known to be performed.
 
 A commit is durable when :meth:`Store.commit` returns, and none of it happened when it raises.
+
+Each of the three has a checksum, kept beside it: it shows bits that rotted, and a machine's is also
+what the next revision says it was built on.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import ClassVar, Protocol
 
 from settlement.errors import OurError
@@ -38,6 +42,13 @@ class MachineRow:
     key: str
     revision: int
     state: bytes
+    built_on: bytes = field(default=b"", compare=False)
+    """Checksum of the row that the step was made from. Where it is given, a row of another
+    checksum is a conflict though its revision fits: another worker wrote it. It is not stored."""
+
+    def checksum(self) -> bytes:
+        """16 bytes (BLAKE2b) over all that is stored of this row."""
+        return _checksum(self.state, f"{self.revision}\n{self.kind}\n{self.key}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +58,10 @@ class LogRecord:
     stream: str
     position: int
     body: bytes
+
+    def checksum(self) -> bytes:
+        """16 bytes (BLAKE2b) over the whole record."""
+        return _checksum(self.body, f"{self.position}\n{self.stream}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +75,17 @@ class OutboxEntry:
     due_ms: int
     attempts: int = 0
 
+    def checksum(self) -> bytes:
+        """16 bytes (BLAKE2b) over what does not change of an effect: not its next try."""
+        return _checksum(self.id + self.body, f"{self.kind}\n{self.key}")
+
+
+def _checksum(content: bytes, place: str) -> bytes:
+    digest = blake2b(content, digest_size=16)
+    digest.update(b"\n%d\n" % len(content))
+    digest.update(place.encode("utf-8", "surrogatepass"))
+    return digest.digest()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
@@ -72,6 +98,16 @@ class Batch:
 
 class Store(Protocol):
     """Durable memory of one process (or of several workers sharing a database)."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other workers may write too: then what is remembered of a machine may be old."""
+        ...
+
+    @property
+    def failure(self) -> str | None:
+        """Why the store takes no writes now, or None while it takes them; health reports it."""
+        ...
 
     async def load(self, kind: str, key: str) -> MachineRow | None:
         """The newest revision of a machine, or None."""
@@ -106,6 +142,16 @@ class Store(Protocol):
         """
         ...
 
+    async def claim(
+        self, now_ms: int, until_ms: int, limit: int, kinds: frozenset[str] | None = None
+    ) -> Sequence[OutboxEntry]:
+        """What :meth:`pending` gives, for this caller alone: each entry is due again at
+        ``until_ms`` only, so that nobody else is given it before. Durable when it returns.
+
+        Raises AmountOutOfRange like pending, and StoreFailed.
+        """
+        ...
+
     async def postpone(self, effect: Hash, due_ms: int, attempts: int) -> None:
         """Try the effect again not before ``due_ms``. Raises AmountOutOfRange like pending."""
         ...
@@ -118,10 +164,13 @@ class Store(Protocol):
 class MemoryStore:
     """The in-memory fake; it survives a simulated crash because a test keeps the object.
 
-    ``fail_next_commit`` makes the next commit raise, as a full disk would.
+    ``fail_next_commit`` makes the next commit raise, as a full disk would. ``shared`` says that
+    several engines of a test write to it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, shared: bool = False) -> None:
+        self.shared = shared
+        self.failure: str | None = None
         self.machines: dict[tuple[str, str], MachineRow] = {}
         self.logs: dict[str, dict[int, LogRecord]] = {}
         self.outbox: dict[Hash, OutboxEntry] = {}
@@ -141,6 +190,8 @@ class MemoryStore:
         for row in batch.machines:
             held = self.machines.get((row.kind, row.key))
             if (row.kind, row.key) in rows or (held.revision if held else 0) != row.revision - 1:
+                raise RevisionConflict(kind=row.kind, key=row.key)
+            if held and row.built_on not in (b"", held.checksum()):
                 raise RevisionConflict(kind=row.kind, key=row.key)
             rows.add((row.kind, row.key))
         places: set[tuple[str, int]] = set()
@@ -171,6 +222,15 @@ class MemoryStore:
         wanted = [e for e in self.outbox.values() if kinds is None or e.kind in kinds]
         due = [entry for entry in wanted if entry.due_ms <= now_ms]
         return sorted(due, key=lambda entry: entry.due_ms)[:limit]
+
+    async def claim(
+        self, now_ms: int, until_ms: int, limit: int, kinds: frozenset[str] | None = None
+    ) -> Sequence[OutboxEntry]:
+        unsigned(until_ms, 63, "until_ms")
+        due = await self.pending(now_ms, limit, kinds)
+        taken = [replace(entry, due_ms=until_ms) for entry in due]
+        self.outbox.update({entry.id: entry for entry in taken})
+        return taken
 
     async def postpone(self, effect: Hash, due_ms: int, attempts: int) -> None:
         unsigned(due_ms, 63, "due_ms")

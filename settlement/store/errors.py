@@ -4,6 +4,11 @@
 
     OurError
     ├── StoreFailed         (settlement.errors) a commit did not reach the disk
+    │   ├── StoreFull       the disk is full; writes go on once it is not
+    │   └── StoreUnsure     the process ended while nobody could say whether a commit was made
+    ├── StoreOwned          another process holds the store
+    ├── StoreFenced         another process has taken the store over
+    ├── StoreCorrupt        what is stored is not what was written
     ├── RevisionConflict    (settlement.ports.store) another worker was first
     ├── StoreBusy           the queue of waiting commits is full
     ├── StoreUnreadable     a read failed
@@ -13,7 +18,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from settlement.errors import OurError
+from settlement.errors import OurError, StoreFailed
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -53,3 +58,62 @@ class SchemaUnknown(OurError):
 
     path: str
     found: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class StoreFull(StoreFailed):
+    """There is no room for a commit. Nothing of it was kept; the next one is tried all the same."""
+
+    code: ClassVar[str] = "SL-8006"
+    title: ClassVar[str] = "The disk is full"
+    fix: ClassVar[str] = "Free disk space; writes go on by themselves then: {problem}."
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class StoreUnsure(StoreFailed):
+    """The store was closed before the database could say whether it had made a commit.
+
+    The commit stands or does not; whoever loads the rows again knows.
+    """
+
+    code: ClassVar[str] = "SL-8007"
+    title: ClassVar[str] = "Whether a commit was made is not known yet"
+    fix: ClassVar[str] = "Ask again with the same request id once the database answers: {problem}."
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class StoreOwned(OurError):
+    """Another process holds this store; two that sign from one store would contradict another."""
+
+    code: ClassVar[str] = "SL-8008"
+    title: ClassVar[str] = "Another process uses this database"
+    fix: ClassVar[str] = (
+        "Stop the other process ({holder}) that uses {database}, or give each a worker's name."
+    )
+
+    database: str
+    holder: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class StoreFenced(OurError):
+    """Another process took this store over; nothing is written, hence nothing signed, any more."""
+
+    code: ClassVar[str] = "SL-8009"
+    title: ClassVar[str] = "Another process has taken this database over"
+    fix: ClassVar[str] = "Stop this process: {database} belongs to another since its fence {fence}."
+
+    database: str
+    fence: int
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class StoreCorrupt(OurError):
+    """A row does not have the checksum that was written with it."""
+
+    code: ClassVar[str] = "SL-8010"
+    title: ClassVar[str] = "What is stored is not what was written"
+    fix: ClassVar[str] = "Restore a backup of {database}, or copy the node's data anew: {place}."
+
+    database: str
+    place: str

@@ -1,4 +1,4 @@
-"""The store of one process: a SQLite file in WAL mode, fully synced, written in groups.
+"""The store of one machine: a SQLite file in WAL mode, fully synced, written in groups.
 
 ::
 
@@ -6,10 +6,15 @@
         await store.commit(batch)          # durable when it returns
 
 Reads run on a small pool of threads and see everything that was committed before they began.
+
+A file belongs to one process; a second one that opens it is refused. Several processes may share
+it, each as a worker with a name of its own (``worker=``).
 """
 
 import asyncio
+import fcntl
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,41 +24,47 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from settlement.errors import InputError, StoreFailed
+from settlement.errors import StoreFailed
 from settlement.ports.store import Batch, LogRecord, MachineRow, OutboxEntry
-from settlement.store.errors import StoreUnreadable
-from settlement.store.group import Done, Postpone
+from settlement.store import queries
+from settlement.store.errors import StoreCorrupt, StoreOwned, StoreUnreadable
+from settlement.store.group import Claim, Done, Postpone
+from settlement.store.lease import Lease, holder_of, take_lease
 from settlement.store.migrate import ensure_schema
-from settlement.store.schema import log_record, machine, outbox
 from settlement.store.writer import Failpoint, GroupWriter, no_failpoint
 from settlement.types import Hash, unsigned
 
-T = TypeVar("T")
+T = TypeVar("T", MachineRow, LogRecord, OutboxEntry)
 
 LARGEST_GROUP = 512
 LONGEST_QUEUE = 8_192
 READERS = 2
 LOCK_WAIT_S = 10
+OWNER_WAIT_S = 2.0
+"""How long an opening waits for the process before it to end."""
 CHECKPOINT_PAGES = 4_000
-LAST_CODE_POINT = "\U0010ffff"
 
 
 class SqliteStore:
     """Implements :class:`settlement.ports.store.Store`; enter it before use, leave it at the end.
 
-    ``failpoint`` is for crash and fault tests only. Entering raises SchemaUnknown for a file of
-    another release and StoreFailed when the file cannot be opened or migrated.
+    ``worker`` is this process's name where several share the file, None where it is alone.
+    ``failpoint`` is for crash and fault tests only. Entering raises StoreOwned where another
+    process has the file, SchemaUnknown for a file of another release and StoreFailed when the file
+    cannot be opened or migrated.
     """
 
     def __init__(
         self,
         path: Path,
         *,
+        worker: str | None = None,
         largest_group: int = LARGEST_GROUP,
         longest_queue: int = LONGEST_QUEUE,
         failpoint: Failpoint = no_failpoint,
     ) -> None:
         self.path = path
+        self._worker = worker
         self._largest_group = largest_group
         self._longest_queue = longest_queue
         self._failpoint = failpoint
@@ -61,10 +72,11 @@ class SqliteStore:
         self._read_engine = _engine(path, writes=False)
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._open)
+        lease = await asyncio.to_thread(self._open)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._writer = GroupWriter(
             self._write_engine,
+            lease,
             largest_group=self._largest_group,
             longest_queue=self._longest_queue,
             failpoint=self._failpoint,
@@ -81,55 +93,46 @@ class SqliteStore:
         await asyncio.to_thread(self._close)
 
     @property
+    def shared(self) -> bool:
+        """Whether other workers may write to the file too."""
+        return self._worker is not None
+
+    @property
     def failure(self) -> str | None:
         """What closed the store to writes, or None while it takes them; health reports it."""
         return self._writer.failure
 
     async def load(self, kind: str, key: str) -> MachineRow | None:
-        query = sa.select(machine).where(machine.c.kind == kind, machine.c.key == key)
-        rows = await self._read(query, MachineRow)
+        rows = await self._rows(queries.one_machine(kind, key), queries.machine_of)
         return rows[0] if rows else None
 
     async def keys(self, kind: str, prefix: str = "") -> Sequence[str]:
-        query = sa.select(machine.c.key).where(machine.c.kind == kind, machine.c.key >= prefix)
-        if (end := _after(prefix)) is not None:
-            query = query.where(machine.c.key < end)
-        return await self._read(query.order_by(machine.c.key), _only)
+        rows = await self._read(queries.machine_keys(kind, prefix))
+        return [key for (key,) in rows]
 
     async def commit(self, batch: Batch) -> None:
-        _check(batch)
+        queries.require_storable(batch)
         await self._writer.submit(batch)
 
     async def read_log(self, stream: str, start: int, limit: int) -> Sequence[LogRecord]:
-        unsigned(start, 63, "start")
-        unsigned(limit, 63, "limit")  # to SQLite a negative limit means none
-        query = (
-            sa.select(log_record)
-            .where(log_record.c.stream == stream, log_record.c.position >= start)
-            .order_by(log_record.c.position)
-            .limit(limit)
-        )
-        return await self._read(query, LogRecord)
+        return await self._rows(queries.records_from(stream, start, limit), queries.record_of)
 
     async def log_length(self, stream: str) -> int:
-        highest = sa.func.max(log_record.c.position)
-        query = sa.select(sa.func.coalesce(highest, -1) + 1).where(log_record.c.stream == stream)
-        return (await self._read(query, _only_int))[0]
+        ((length,),) = await self._read(queries.stream_length(stream))
+        return int(length)
 
     async def pending(
         self, now_ms: int, limit: int, kinds: frozenset[str] | None = None
     ) -> Sequence[OutboxEntry]:
-        unsigned(now_ms, 63, "now_ms")
-        unsigned(limit, 63, "limit")
-        columns = [column for column in outbox.c if column.name != "sequence"]
-        query = (
-            sa.select(*columns)
-            .where(outbox.c.due_ms <= now_ms)
-            .where(sa.true() if kinds is None else outbox.c.kind.in_(sorted(kinds)))
-            .order_by(outbox.c.due_ms, outbox.c.sequence)
-            .limit(limit)
-        )
-        return await self._read(query, _entry)
+        return await self._rows(queries.due_effects(now_ms, limit, kinds), queries.effect_of)
+
+    async def claim(
+        self, now_ms: int, until_ms: int, limit: int, kinds: frozenset[str] | None = None
+    ) -> Sequence[OutboxEntry]:
+        for number, name in ((now_ms, "now_ms"), (until_ms, "until_ms"), (limit, "limit")):
+            unsigned(number, 63, name)
+        claim = Claim(now_ms=now_ms, until_ms=until_ms, limit=limit, kinds=kinds)
+        return await self._writer.submit(claim)
 
     async def postpone(self, effect: Hash, due_ms: int, attempts: int) -> None:
         unsigned(due_ms, 63, "due_ms")
@@ -139,31 +142,76 @@ class SqliteStore:
     async def done(self, effect: Hash) -> None:
         await self._writer.submit(Done(effect=effect))
 
-    async def _read(self, query: sa.Select[Any], make: Callable[..., T]) -> Sequence[T]:
-        """Run a query on a reader thread; ``make`` takes a row's columns by name."""
+    async def _rows(
+        self, query: queries.Query, make: Callable[[Any], tuple[T, bytes]]
+    ) -> Sequence[T]:
+        """Rows with their checksums compared."""
+        found = [make(row) for row in await self._read(query)]
+        for row, checksum in found:
+            if row.checksum() != checksum:
+                raise StoreCorrupt(database=str(self.path), place=queries.place_of(row))
+        return [row for row, _ in found]
+
+    async def _read(self, query: queries.Query) -> Sequence[Any]:
+        """Run a query on a reader thread."""
         return await asyncio.get_running_loop().run_in_executor(
-            self._readers, self._read_now, query, make
+            self._readers, self._read_now, query
         )
 
-    def _read_now(self, query: sa.Select[Any], make: Callable[..., T]) -> Sequence[T]:
+    def _read_now(self, query: queries.Query) -> Sequence[Any]:
         try:
             with self._read_engine.connect() as connection:
-                return [make(**row) for row in connection.execute(query).mappings()]
+                return connection.execute(query).all()
         except sa.exc.SQLAlchemyError as error:
             raise StoreUnreadable(path=str(self.path), problem=str(error)) from error
 
-    def _open(self) -> None:
+    def _open(self) -> Lease:
         try:
             _create_private(self.path)
-            ensure_schema(self._write_engine)
+            self._lock = _lock(self.path, alone=not self.shared)
+            if self._lock is None:
+                raise StoreOwned(database=str(self.path), holder=self._holder())
+            with self._write_engine.begin() as connection:
+                ensure_schema(connection, str(self.path))
+                return take_lease(connection, self._worker)
         except (sa.exc.SQLAlchemyError, OSError) as error:
             self._write_engine.dispose()
             raise StoreFailed(problem=f"{self.path}: {error}") from error
+
+    def _holder(self) -> str:
+        try:
+            with self._read_engine.connect() as connection:
+                return holder_of(connection)
+        except sa.exc.SQLAlchemyError:
+            return "unknown"  # it is only just making the tables
+        finally:
+            self._read_engine.dispose()
 
     def _close(self) -> None:
         self._readers.shutdown()
         self._read_engine.dispose()
         self._write_engine.dispose()
+        if self._lock is not None:
+            os.close(self._lock)
+
+
+def _lock(path: Path, *, alone: bool) -> int | None:
+    """Lock the file ``{path}.lock``, against all others or only against one that would be alone;
+    the system unlocks it when this process ends. None where another process keeps it."""
+    # Not the database itself: closing any handle of it would drop SQLite's own locks.
+    name = path.with_name(f"{path.name}.lock")
+    handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + OWNER_WAIT_S
+    while True:
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(handle)
+                return None
+            time.sleep(0.02)
+        else:
+            return handle
 
 
 def _engine(path: Path, *, writes: bool) -> sa.Engine:
@@ -218,50 +266,3 @@ def _create_private(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _check(batch: Batch) -> None:
-    """Refuse what SQLite cannot hold before it is queued, so that it cannot spoil its group."""
-    for row in batch.machines:
-        unsigned(row.revision, 63, "revision")
-        _text(row.kind, row.key)
-    for record in batch.records:
-        unsigned(record.position, 63, "position")
-        _text(record.stream)
-    for entry in batch.outbox:
-        unsigned(entry.due_ms, 63, "due_ms")
-        unsigned(entry.attempts, 63, "attempts")
-        _text(entry.kind, entry.key)
-
-
-def _text(*texts: str) -> None:
-    for text in texts:
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InputError(where="a name in the store", problem=str(error)) from error
-
-
-def _after(prefix: str) -> str | None:
-    """The first text that sorts after all texts with the prefix; None if there is none."""
-    kept = prefix.rstrip(LAST_CODE_POINT)
-    if not kept:
-        return None
-    following = ord(kept[-1]) + 1
-    if 0xD800 <= following <= 0xDFFF:
-        following = 0xE000  # surrogates are no characters
-    return kept[:-1] + chr(following)
-
-
-def _entry(*, id: bytes, **columns: Any) -> OutboxEntry:  # noqa: A002 - the column's name
-    return OutboxEntry(id=Hash(id), **columns)
-
-
-def _only(**columns: str) -> str:
-    (value,) = columns.values()
-    return value
-
-
-def _only_int(**columns: int) -> int:
-    (value,) = columns.values()
-    return value

@@ -1,10 +1,11 @@
-"""What every store promises, asked of the in-memory fake and of SQLite alike."""
+"""What every store promises, asked of the in-memory fake, of SQLite and of PostgreSQL alike."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from postgres import Cluster
 
 from settlement.errors import AmountOutOfRange
 from settlement.ports.store import (
@@ -16,17 +17,23 @@ from settlement.ports.store import (
     RevisionConflict,
     Store,
 )
+from settlement.store.postgres import PostgresStore
 from settlement.store.sqlite import SqliteStore
 from settlement.types import Hash
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    async with SqliteStore(tmp_path / "node.db") as sqlite:
-        yield sqlite
+    match request.param:
+        case "memory":
+            yield MemoryStore()
+        case "sqlite":
+            async with SqliteStore(tmp_path / "node.db") as sqlite:
+                yield sqlite
+        case "postgres":
+            cluster: Cluster = request.getfixturevalue("postgres_cluster")
+            async with PostgresStore(cluster.target(await cluster.database())) as postgres:
+                yield postgres
 
 
 def row(key: str, revision: int, state: bytes = b"state", kind: str = "lane") -> MachineRow:

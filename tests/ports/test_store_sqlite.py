@@ -16,10 +16,10 @@ from alembic.script import ScriptDirectory
 from settlement.errors import AmountOutOfRange, InputError, StoreFailed
 from settlement.ports.store import Batch, LogRecord, MachineRow, OutboxEntry, RevisionConflict
 from settlement.store.errors import SchemaUnknown, StoreBusy, StoreUnreadable
-from settlement.store.group import find_machines, find_records
 from settlement.store.migrate import MIGRATIONS
 from settlement.store.schema import REVISION, metadata
 from settlement.store.sqlite import SqliteStore
+from settlement.store.sqlite_rows import find_machines, find_records
 from settlement.types import Hash
 
 
@@ -47,15 +47,15 @@ class Gate:
         assert await asyncio.to_thread(self.reached.wait, 10)
 
 
-class FullDisk:
-    """A failpoint that fails like a full disk once it is told to."""
+class BrokenDisk:
+    """A failpoint that fails like a disk whose syncs fail, once it is told to."""
 
     def __init__(self) -> None:
-        self.full = False
+        self.broken = False
 
     def __call__(self, point: str) -> None:
-        if self.full and point == "group-written":
-            raise OSError(28, "No space left on device")
+        if self.broken and point == "group-written":
+            raise OSError(5, "Input/output error")
 
 
 async def test_what_was_committed_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -82,7 +82,8 @@ async def test_nobody_else_may_read_the_files(tmp_path: Path) -> None:
             file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.glob("node.db*")
         }
 
-    assert modes == {"node.db": 0o600, "node.db-wal": 0o600, "node.db-shm": 0o600}
+    endings = ("", "-wal", "-shm", ".lock")
+    assert modes == {f"node.db{ending}": 0o600 for ending in endings}
 
 
 async def test_the_writer_syncs_every_commit_of_a_write_ahead_log(tmp_path: Path) -> None:
@@ -172,18 +173,18 @@ async def test_a_full_queue_sheds_commits_but_takes_what_the_outbox_reports(
 
 
 async def test_a_failed_commit_fails_its_whole_group_and_closes_the_store(tmp_path: Path) -> None:
-    disk = FullDisk()
+    disk = BrokenDisk()
     path = tmp_path / "node.db"
     async with SqliteStore(path, failpoint=disk) as store:
         await store.commit(step("kept"))
-        disk.full = True
+        disk.broken = True
         outcomes = await asyncio.gather(
             *(store.commit(step(f"k{n}")) for n in range(5)), return_exceptions=True
         )
-        disk.full = False
+        disk.broken = False
 
         assert all(isinstance(outcome, StoreFailed) for outcome in outcomes)
-        with pytest.raises(StoreFailed, match="No space left"):
+        with pytest.raises(StoreFailed, match="Input/output error"):
             await store.commit(step("later"))
         with pytest.raises(StoreFailed):
             await store.done(Hash(bytes(32)))
@@ -272,7 +273,7 @@ async def test_a_batch_that_sqlite_cannot_hold_is_refused_alone(
 
 async def test_two_stores_on_one_file_still_compare_and_set(tmp_path: Path) -> None:
     path = tmp_path / "node.db"
-    async with SqliteStore(path) as one, SqliteStore(path) as other:
+    async with SqliteStore(path, worker="one") as one, SqliteStore(path, worker="two") as other:
         await one.commit(step("a", 1))
         await other.commit(step("a", 2))
         with pytest.raises(RevisionConflict):

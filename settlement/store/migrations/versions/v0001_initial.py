@@ -12,21 +12,22 @@ branch_labels = None
 depends_on = None
 
 INTEGER_63 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+NAME = sa.Text().with_variant(sa.LargeBinary(), "postgresql")
 
 
 def upgrade() -> None:
     """Create the three tables."""
     op.create_table(
         "machine",
-        sa.Column("kind", sa.Text, primary_key=True),
-        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("kind", NAME, primary_key=True),
+        sa.Column("key", NAME, primary_key=True),
         sa.Column("revision", INTEGER_63, nullable=False),
         sa.Column("state", sa.LargeBinary, nullable=False),
         sqlite_strict=True,
     )
     op.create_table(
         "log_record",
-        sa.Column("stream", sa.Text, primary_key=True),
+        sa.Column("stream", NAME, primary_key=True),
         sa.Column("position", INTEGER_63, primary_key=True),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sqlite_strict=True,
@@ -36,8 +37,8 @@ def upgrade() -> None:
         "outbox",
         sa.Column("sequence", INTEGER_63, primary_key=True),
         sa.Column("id", sa.LargeBinary, nullable=False, unique=True),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("kind", NAME, nullable=False),
+        sa.Column("key", NAME, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.Column("due_ms", INTEGER_63, nullable=False),
         sa.Column("attempts", INTEGER_63, nullable=False),

@@ -1,0 +1,162 @@
+"""The store of several processes, or of one that outgrew a file: a PostgreSQL database.
+
+::
+
+    async with PostgresStore(Target(url="postgresql://node@db/node")) as store:
+        await store.commit(batch)          # durable when it returns, on a synchronous standby too
+
+With ``worker=`` several processes share it, each under a name of its own; without, a second process
+is refused. Loads that are asked for in one breath are one query. A server that goes away is waited
+for, or another takes its place: see :mod:`settlement.store.postgres_writer`.
+"""
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from settlement.errors import StoreFailed
+from settlement.ports.store import Batch, LogRecord, MachineRow, OutboxEntry
+from settlement.store import queries
+from settlement.store.errors import StoreCorrupt
+from settlement.store.group import Claim, Done, Postpone
+from settlement.store.lease import Lease, take_lease
+from settlement.store.migrate import ensure_schema
+from settlement.store.postgres_reads import Reads
+from settlement.store.postgres_session import LOST, Target, told
+from settlement.store.postgres_writer import PostgresWriter
+from settlement.store.writer import Failpoint, no_failpoint
+from settlement.types import Hash, unsigned
+
+T = TypeVar("T", MachineRow, LogRecord, OutboxEntry)
+
+LARGEST_GROUP = 512
+LONGEST_QUEUE = 8_192
+
+
+class PostgresStore:
+    """Implements :class:`settlement.ports.store.Store`; enter it before use, leave it at the end.
+
+    Entering raises StoreOwned where another process has the database (or the worker's name),
+    SchemaUnknown for one of another release, and StoreFailed where it cannot be reached.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        worker: str | None = None,
+        largest_group: int = LARGEST_GROUP,
+        longest_queue: int = LONGEST_QUEUE,
+        failpoint: Failpoint = no_failpoint,
+    ) -> None:
+        self.target = target
+        self._worker = worker
+        self._largest_group = largest_group
+        self._longest_queue = longest_queue
+        self._failpoint = failpoint
+
+    async def __aenter__(self) -> Self:
+        connection = await self.target.open_to_write(self._worker)
+        self._reads = Reads(self.target)
+        try:
+            lease = await self._prepared()
+        except BaseException:
+            connection.terminate()
+            await self._reads.close()
+            raise
+        self._writer = PostgresWriter(
+            lambda: self.target.connect_to_write(self._worker),
+            connection,
+            lease,
+            database=self.target.url,
+            largest_group=self._largest_group,
+            longest_queue=self._longest_queue,
+            failpoint=self._failpoint,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._writer.close()
+        await self._reads.close()
+
+    @property
+    def shared(self) -> bool:
+        """Whether other workers may write too."""
+        return self._worker is not None
+
+    @property
+    def failure(self) -> str | None:
+        """Why no commit succeeds now, or None; health reports it."""
+        return self._writer.failure
+
+    async def load(self, kind: str, key: str) -> MachineRow | None:
+        row = await self._reads.machine((kind, key))
+        return None if row is None else self._sound(*row)
+
+    async def keys(self, kind: str, prefix: str = "") -> Sequence[str]:
+        return [key for (key,) in await self._read(queries.machine_keys(kind, prefix))]
+
+    async def commit(self, batch: Batch) -> None:
+        queries.require_storable(batch)
+        await self._writer.submit(batch)
+
+    async def read_log(self, stream: str, start: int, limit: int) -> Sequence[LogRecord]:
+        return await self._rows(queries.records_from(stream, start, limit), queries.record_of)
+
+    async def log_length(self, stream: str) -> int:
+        ((length,),) = await self._read(queries.stream_length(stream))
+        return int(length)
+
+    async def pending(
+        self, now_ms: int, limit: int, kinds: frozenset[str] | None = None
+    ) -> Sequence[OutboxEntry]:
+        return await self._rows(queries.due_effects(now_ms, limit, kinds), queries.effect_of)
+
+    async def claim(
+        self, now_ms: int, until_ms: int, limit: int, kinds: frozenset[str] | None = None
+    ) -> Sequence[OutboxEntry]:
+        for number, name in ((now_ms, "now_ms"), (until_ms, "until_ms"), (limit, "limit")):
+            unsigned(number, 63, name)
+        claim = Claim(now_ms=now_ms, until_ms=until_ms, limit=limit, kinds=kinds)
+        return await self._writer.submit(claim)
+
+    async def postpone(self, effect: Hash, due_ms: int, attempts: int) -> None:
+        unsigned(due_ms, 63, "due_ms")
+        unsigned(attempts, 63, "attempts")
+        await self._writer.submit(Postpone(effect=effect, due_ms=due_ms, attempts=attempts))
+
+    async def done(self, effect: Hash) -> None:
+        await self._writer.submit(Done(effect=effect))
+
+    async def _prepared(self) -> Lease:
+        try:
+            async with self._reads.engine.begin() as connection:
+                await connection.run_sync(ensure_schema, self.target.url)
+                return await connection.run_sync(take_lease, self._worker)
+        except (sa.exc.SQLAlchemyError, asyncpg.PostgresError, *LOST) as error:
+            raise StoreFailed(problem=f"{self.target.url}: {told(error)}") from error
+
+    async def _rows(
+        self, query: queries.Query, make: Callable[[Any], tuple[T, bytes]]
+    ) -> Sequence[T]:
+        return [self._sound(*make(row)) for row in await self._read(query)]
+
+    def _sound(self, row: T, checksum: bytes) -> T:
+        if row.checksum() != checksum:
+            raise StoreCorrupt(database=self.target.url, place=queries.place_of(row))
+        return row
+
+    async def _read(self, query: queries.Query) -> Sequence[Any]:
+        async def ask(connection: AsyncConnection) -> Sequence[Any]:
+            return (await connection.execute(query)).all()
+
+        return await self._reads.patiently(ask)
