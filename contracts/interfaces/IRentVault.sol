@@ -26,6 +26,18 @@ interface IRentVault {
         Suspended
     }
 
+    /// @notice Why a row earned nothing: instances or availability do not fit the class's rent; too
+    /// few signatures; one that is not an active anchor's of the period, is the node's own, or does
+    /// not come after the one before it; earned already; no rent is paid, or none is left.
+    enum RentSkip {
+        None,
+        UptimeInvalid,
+        TooFewAnchors,
+        AnchorInvalid,
+        AlreadyEarned,
+        NothingDue
+    }
+
     /// @notice A class's rent as it stands now; it is paid up to, not including, `paidUntil`.
     struct Rent {
         uint64 instances;
@@ -78,6 +90,10 @@ interface IRentVault {
         address payout,
         uint128 amount
     );
+    /// @notice A row earned nothing, for this reason; the others of its call are not touched.
+    event RentSkipped(
+        bytes32 indexed tokenClass, address indexed node, uint32 indexed period, RentSkip reason
+    );
     /// @notice `amount` of the rent of `period` was not earned; the class's balance is `balance`.
     event RentReturned(bytes32 indexed tokenClass, uint32 indexed period, uint128 amount, uint128 balance);
     /// @notice An account's earned rent left the vault.
@@ -87,17 +103,9 @@ interface IRentVault {
     error RentVault_Paused(uint64 pausedUntil);
     /// @notice The chain's time lies outside the window in which this can be done.
     error RentVault_OutsideWindow(uint256 now_, uint64 from, uint64 until);
-    /// @notice The node's rent of this class and period was credited already.
-    error RentVault_AlreadyEarned(bytes32 tokenClass, address node, uint32 period);
-    /// @notice The acknowledgement names no or too many instances, or more than all probes.
-    error RentVault_UptimeInvalid(bytes32 tokenClass, uint64 instances, uint16 availability);
-    /// @notice `signer` is no active anchor of the period, or does not come after the one before it.
-    error RentVault_AnchorInvalid(bytes32 tokenClass, address signer);
-    /// @notice Too few anchors signed.
-    error RentVault_TooFewAnchors(uint256 signatures, uint256 needed);
     /// @notice There is nothing to return, garnish or withdraw, or the balance is too small.
     error RentVault_AmountInvalid(uint256 amount, uint256 available);
-    /// @notice No node has the key.
+    /// @notice No node had the key in that period.
     error RentVault_UnknownNode(address node);
     /// @notice The class is not registered by its issuer.
     error RentVault_UnknownClass(bytes32 tokenClass);
@@ -156,16 +164,16 @@ interface IRentVault {
     /// - the hub holds credit for the purse.
     function garnish(bytes32 tokenClass) external returns (uint128 amount);
 
-    /// @notice Credit a node its part of the rent of several classes; anyone may.
-    /// @dev Emits: {RentEarned} for each.
+    /// @notice Credit a node its part of the rent of several classes; anyone may. Rows that do not hold
+    /// are skipped and logged, never a reason to revert.
+    /// @dev Emits: {RentEarned} or {RentSkipped} for each. A row holds where it names 1 to all paid
+    /// instances of its class and 1 to 10,000 basis points, is signed by active anchors of the period
+    /// other than the node, a third of them rounded down and one more, in ascending order of their
+    /// keys, and where the node has not earned this rent before and some of it is left.
     ///
     /// Requirements:
-    /// - `node` is registered;
-    /// - `period` is closed, and its direct claims are not over;
-    /// - each row names 1 to all instances of its class, and 1 to 10,000 basis points;
-    /// - each row is signed by active anchors of the period, a third of them and one more, rounded
-    ///   down, in ascending order of their keys;
-    /// - no class was credited to the node in this period before.
+    /// - `node` was a node's key in `period`;
+    /// - `period` is closed, and its direct claims are not over.
     function earn(address node, uint32 period, UptimeRow[] calldata rows) external returns (uint128 amount);
 
     /// @notice Give what nobody earned of a class's rent in `period` back to its balance; anyone may.
@@ -213,6 +221,12 @@ interface IRentVault {
 
     /// @notice The rent of a class in a period, and how much of it was earned or returned.
     function rentAt(bytes32 tokenClass, uint32 period) external view returns (uint128 rent, uint128 spent);
+
+    /// @notice Whether a node was credited its part of a class's rent of `period`.
+    function hasEarned(bytes32 tokenClass, uint32 period, address node) external view returns (bool);
+
+    /// @notice How many instances a class pays for in `period`.
+    function instancesAt(bytes32 tokenClass, uint32 period) external view returns (uint64);
 
     /// @notice The rent that an account earned and did not withdraw.
     function earnedBy(address account) external view returns (uint128);

@@ -157,16 +157,16 @@ contract RentVault is IRentVault {
     function earn(address node, uint32 period, UptimeRow[] calldata rows) external returns (uint128 amount) {
         IParameters.Windows memory windows = parameters.windowsOf(period);
         _checkWindow(windows.closesAt, windows.directUntil);
+        if (nodes.numberAt(node, period) == 0) revert RentVault_UnknownNode(node);
         address payout = nodes.payoutAt(node, period);
-        if (payout == address(0)) revert RentVault_UnknownNode(node);
         address[] memory anchors = election.activeAnchors(period);
         bytes32 separator = MessageHashes.domainSeparator(nodes.hub());
 
         for (uint256 i; i < rows.length; ++i) {
-            _checkSigned(separator, anchors, node, period, rows[i]);
-            uint128 part = _earn(node, period, rows[i]);
+            (uint128 part, RentSkip reason) = _earn(node, period, rows[i], anchors, separator);
             amount += part;
-            emit RentEarned(rows[i].tokenClass, node, period, payout, part);
+            if (reason != RentSkip.None) emit RentSkipped(rows[i].tokenClass, node, period, reason);
+            else emit RentEarned(rows[i].tokenClass, node, period, payout, part);
         }
         earnedBy[payout] += amount;
     }
@@ -259,6 +259,16 @@ contract RentVault is IRentVault {
     }
 
     /// @inheritdoc IRentVault
+    function hasEarned(bytes32 tokenClass, uint32 period, address node) external view returns (bool) {
+        return _earnedIn[tokenClass][period][node];
+    }
+
+    /// @inheritdoc IRentVault
+    function instancesAt(bytes32 tokenClass, uint32 period) external view returns (uint64) {
+        return uint64(_instances[tokenClass].upperLookupRecent(period));
+    }
+
+    /// @inheritdoc IRentVault
     function rentAt(bytes32 tokenClass, uint32 period) public view returns (uint128 rent, uint128 spent) {
         rent = uint128(_rates[tokenClass].upperLookupRecent(period));
         spent = _spent[tokenClass][period];
@@ -313,35 +323,43 @@ contract RentVault is IRentVault {
         _rates[tokenClass].push(until, 0);
     }
 
-    function _earn(address node, uint32 period, UptimeRow calldata row) private returns (uint128 amount) {
+    /// @dev Rent that is paid in arrears can still be earned, while the window is open: what earns
+    /// nothing is not marked as earned.
+    function _earn(
+        address node,
+        uint32 period,
+        UptimeRow calldata row,
+        address[] memory anchors,
+        bytes32 separator
+    ) private returns (uint128 amount, RentSkip reason) {
         bytes32 tokenClass = row.tokenClass;
-        (uint128 rent, uint128 spent) = rentAt(tokenClass, period);
         uint256 instances = _instances[tokenClass].upperLookupRecent(period);
         bool fits = row.instances != 0 && row.instances <= instances && row.availability != 0
             && row.availability <= BASIS_POINTS;
-        if (!fits) revert RentVault_UptimeInvalid(tokenClass, row.instances, row.availability);
-        if (_earnedIn[tokenClass][period][node]) revert RentVault_AlreadyEarned(tokenClass, node, period);
+        if (!fits) return (0, RentSkip.UptimeInvalid);
+        if (_earnedIn[tokenClass][period][node]) return (0, RentSkip.AlreadyEarned);
+        reason = _signed(separator, anchors, node, period, row);
+        if (reason != RentSkip.None) return (0, reason);
+        (uint128 rent, uint128 spent) = rentAt(tokenClass, period);
         amount =
             uint128(uint256(rent) * row.instances * row.availability / (instances * REPLICAS * BASIS_POINTS));
         if (amount > rent - spent) amount = rent - spent;
+        if (amount == 0) return (0, RentSkip.NothingDue);
 
-        // Rent that is paid in arrears can still be earned, while the window is open.
-        if (rent == 0) return 0;
         _earnedIn[tokenClass][period][node] = true;
         _spent[tokenClass][period] = spent + amount;
     }
 
     /// @dev A third of the anchors and one more have an honest one among them.
-    function _checkSigned(
+    function _signed(
         bytes32 separator,
         address[] memory anchors,
         address node,
         uint32 period,
         UptimeRow calldata row
-    ) private pure {
+    ) private pure returns (RentSkip) {
         uint256 needed = anchors.length / 3 + 1;
-        uint256 count = row.r.length < row.vs.length ? row.r.length : row.vs.length;
-        if (count < needed) revert RentVault_TooFewAnchors(count, needed);
+        if (row.r.length < needed || row.vs.length < needed) return RentSkip.TooFewAnchors;
         bytes32 digest = MessageHashes.digest(
             separator,
             MessageHashes.hash(
@@ -354,9 +372,10 @@ contract RentVault is IRentVault {
         for (uint256 i; i < needed; ++i) {
             (address signer,,) = ECDSA.tryRecover(digest, row.r[i], row.vs[i]);
             bool counts = signer > last && signer != node && _among(anchors, signer);
-            if (!counts) revert RentVault_AnchorInvalid(row.tokenClass, signer);
+            if (!counts) return RentSkip.AnchorInvalid;
             last = signer;
         }
+        return RentSkip.None;
     }
 
     function _among(address[] memory anchors, address signer) private pure returns (bool) {

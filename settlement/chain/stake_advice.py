@@ -72,15 +72,8 @@ STAKE_ADVICE: dict[str, str] = {
     "what was paid is served on.",
     "RentVault_OutsideWindow": "The chain's time is {now:time}; this belongs between {from:time} "
     "and {until:time}.",
-    "RentVault_AlreadyEarned": "{node} was credited its rent of {token_class} in period {period} "
-    "already.",
-    "RentVault_UptimeInvalid": "{instances} instances with {availability} basis points do not fit "
-    "the rent of {token_class}.",
-    "RentVault_AnchorInvalid": "{signer} is no active anchor of that period, or is out of order; "
-    "ask anchors to acknowledge the uptime of {token_class}.",
-    "RentVault_TooFewAnchors": "{signatures} anchors signed, and {needed} must.",
     "RentVault_AmountInvalid": "The amount, {amount}, must be above zero and at most {available}.",
-    "RentVault_UnknownNode": "No node has the key {node}.",
+    "RentVault_UnknownNode": "No node had the key {node} in that period; use the key of then.",
     "RentPurse_NotVault": "Only the rent vault empties a purse; {caller} is not it.",
     "FailedDeployment": "The purse could not be created.",
     # Governor

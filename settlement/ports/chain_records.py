@@ -82,6 +82,17 @@ class RentState(IntEnum):
     SUSPENDED = 3
 
 
+class RentSkip(IntEnum):
+    """Why a row of uptime earned nothing (``IRentVault.RentSkip``)."""
+
+    NONE = 0
+    UPTIME_INVALID = 1
+    TOO_FEW_ANCHORS = 2
+    ANCHOR_INVALID = 3
+    ALREADY_EARNED = 4
+    NOTHING_DUE = 5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """The terms that hold for one period (``IParameters.Terms``)."""

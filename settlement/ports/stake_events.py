@@ -7,7 +7,7 @@ and a parity test compares them with the committed ABIs.
 from dataclasses import dataclass
 
 from settlement.ports.chain_events import ChainEvent
-from settlement.ports.chain_records import ExecutionRates
+from settlement.ports.chain_records import ExecutionRates, RentSkip
 from settlement.types import Address, Hash, Uint16, Uint32, Uint64, Uint128, Uint256
 
 # IParameters
@@ -205,6 +205,16 @@ class RentEarned(ChainEvent):
     period: Uint32
     payout: Address
     amount: Uint128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RentSkipped(ChainEvent):
+    """A row of a node's uptime earned nothing, for this reason."""
+
+    token_class: Hash
+    node: Address
+    period: Uint32
+    reason: RentSkip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

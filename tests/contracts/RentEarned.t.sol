@@ -40,10 +40,51 @@ contract RentEarnedTest is Fixture {
         close(0);
         IRentVault.UptimeRow[] memory rows = one(uptime(node, 0, INSTANCES, 10_000));
         vault.earn(node, 0, rows);
-        vm.expectRevert(
-            abi.encodeWithSelector(IRentVault.RentVault_AlreadyEarned.selector, ticketClass, node, 0)
-        );
-        vault.earn(node, 0, rows);
+        vm.assertTrue(vault.hasEarned(ticketClass, 0, node), "remembered");
+        expectSkipped(rows, IRentVault.RentSkip.AlreadyEarned);
+        vm.assertEq(vault.earnedBy(payoutOf(node)), RENT / 3, "once");
+    }
+
+    function test_a_bad_row_does_not_keep_the_others_from_earning() public {
+        close(0);
+        IRentVault.UptimeRow[] memory rows = new IRentVault.UptimeRow[](3);
+        rows[0] = uptime(node, 0, INSTANCES, 9_000);
+        rows[0].availability = 10_000; // signed for less
+        rows[1] = uptime(node, 0, INSTANCES, 10_000);
+        rows[2] = uptime(node, 0, INSTANCES, 9_000);
+        vm.expectEmit();
+        emit IRentVault.RentSkipped(ticketClass, node, 0, IRentVault.RentSkip.AnchorInvalid);
+        vm.expectEmit();
+        emit IRentVault.RentEarned(ticketClass, node, 0, payoutOf(node), RENT / 3);
+        vm.expectEmit();
+        emit IRentVault.RentSkipped(ticketClass, node, 0, IRentVault.RentSkip.AlreadyEarned);
+        vm.assertEq(vault.earn(node, 0, rows), RENT / 3, "the good row");
+    }
+
+    function test_what_is_left_of_the_rent_bounds_the_last_to_earn() public {
+        close(0);
+        address[4] memory keys = [node, otherAnchor, registerNode(0xD1, 1, SERVICE_STAKE), address(0)];
+        keys[3] = registerNode(0xD2, 1, SERVICE_STAKE);
+        for (uint256 i; i < 3; ++i) {
+            vault.earn(keys[i], 0, one(uptime(keys[i], 0, INSTANCES, 10_000)));
+        }
+        (uint128 rent, uint128 spent) = vault.rentAt(ticketClass, 0);
+        vm.assertEq(spent, rent, "all of it");
+        vm.expectEmit();
+        emit IRentVault.RentSkipped(ticketClass, keys[3], 0, IRentVault.RentSkip.NothingDue);
+        vault.earn(keys[3], 0, one(uptime(keys[3], 0, INSTANCES, 10_000)));
+        vm.assertEq(vault.instancesAt(ticketClass, 0), INSTANCES, "what was paid for");
+    }
+
+    function test_a_key_earns_for_the_periods_in_which_it_is_the_nodes_own() public {
+        bytes memory proof = keyProof(0xB7, OPERATOR);
+        vm.prank(OPERATOR);
+        registry.rotateKey(node, vm.addr(0xB7), proof);
+        close(0);
+        IRentVault.UptimeRow[] memory rows = one(uptime(vm.addr(0xB7), 0, INSTANCES, 10_000));
+        vm.expectRevert(abi.encodeWithSelector(IRentVault.RentVault_UnknownNode.selector, vm.addr(0xB7)));
+        vault.earn(vm.addr(0xB7), 0, rows);
+        vault.earn(node, 0, one(uptime(node, 0, INSTANCES, 10_000)));
     }
 
     function test_rent_is_earned_between_close_and_the_end_of_direct_claims() public {
@@ -70,21 +111,23 @@ contract RentEarnedTest is Fixture {
         close(0);
         IRentVault.UptimeRow memory row = uptime(node, 0, INSTANCES, 10_000);
         (row.r, row.vs) = sign(NODE_SECRET, node, 0, row);
-        expectAnchorInvalid(row, node);
+        expectSkipped(one(row), IRentVault.RentSkip.AnchorInvalid);
         row.r = new bytes32[](0);
-        vm.expectRevert(abi.encodeWithSelector(IRentVault.RentVault_TooFewAnchors.selector, 0, 1));
-        vault.earn(node, 0, one(row));
+        expectSkipped(one(row), IRentVault.RentSkip.TooFewAnchors);
+        (row.r, row.vs) = (row.vs, row.r);
+        expectSkipped(one(row), IRentVault.RentSkip.TooFewAnchors);
         registerNode(0xA3, 2, ANCHOR_STAKE); // three anchors: two must sign
         row = uptime(node, 0, INSTANCES, 10_000);
-        vm.expectRevert(abi.encodeWithSelector(IRentVault.RentVault_TooFewAnchors.selector, 1, 2));
-        vault.earn(node, 0, one(row));
+        expectSkipped(one(row), IRentVault.RentSkip.TooFewAnchors);
         (row.r, row.vs) = twice(row.r[0], row.vs[0]);
-        expectAnchorInvalid(row, anchor);
+        expectSkipped(one(row), IRentVault.RentSkip.AnchorInvalid);
     }
 
     function test_an_anchor_does_not_acknowledge_itself() public {
         close(0);
-        expectAnchorInvalid(uptime(anchor, 0, INSTANCES, 10_000), anchor, anchor);
+        vm.expectEmit();
+        emit IRentVault.RentSkipped(ticketClass, anchor, 0, IRentVault.RentSkip.AnchorInvalid);
+        vault.earn(anchor, 0, one(uptime(anchor, 0, INSTANCES, 10_000)));
     }
 
     function test_rent_that_nobody_earned_returns_and_pays_on() public {
@@ -252,24 +295,13 @@ contract RentEarnedTest is Fixture {
     }
 
     function expectUptimeInvalid(uint64 instances, uint16 availability) private {
-        IRentVault.UptimeRow[] memory rows = one(uptime(node, 0, instances, availability));
-        vm.expectRevert(
-            abi.encodeWithSelector(
-                IRentVault.RentVault_UptimeInvalid.selector, ticketClass, instances, availability
-            )
-        );
-        vault.earn(node, 0, rows);
+        expectSkipped(one(uptime(node, 0, instances, availability)), IRentVault.RentSkip.UptimeInvalid);
     }
 
-    function expectAnchorInvalid(IRentVault.UptimeRow memory row, address signer) private {
-        expectAnchorInvalid(row, signer, node);
-    }
-
-    function expectAnchorInvalid(IRentVault.UptimeRow memory row, address signer, address key) private {
-        vm.expectRevert(
-            abi.encodeWithSelector(IRentVault.RentVault_AnchorInvalid.selector, ticketClass, signer)
-        );
-        vault.earn(key, 0, one(row));
+    function expectSkipped(IRentVault.UptimeRow[] memory rows, IRentVault.RentSkip reason) private {
+        vm.expectEmit();
+        emit IRentVault.RentSkipped(ticketClass, node, 0, reason);
+        vm.assertEq(vault.earn(node, 0, rows), 0, "nothing");
     }
 
     /// @dev Credit in the hub for the purse, as a distribution leaves it.

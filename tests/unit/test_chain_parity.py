@@ -125,6 +125,7 @@ def test_a_record_has_the_members_of_its_struct(
         (chain_records.Offence, "IDisputeManager", "Offence"),
         (chain_records.ServiceFault, "IDisputeManager", "ServiceFault"),
         (chain_records.CaseStatus, "IDisputeManager", "CaseStatus"),
+        (chain_records.RentSkip, "IRentVault", "RentSkip"),
         (chain_records.RentState, "IRentVault", "State"),
     ],
 )
