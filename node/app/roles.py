@@ -24,6 +24,7 @@ from node.services.routing import Routing
 from node.services.running import Runner
 from node.services.voting import Voting
 from settlement.chain.calls import Calls
+from settlement.chain.dispute_calls import DisputeCalls
 from settlement.chain.follower import ChainBatch
 from settlement.services.anchor import Anchor
 from settlement.services.calendar import Calendar
@@ -181,6 +182,7 @@ async def anchor_role(base: Foundation) -> AsyncIterator[Added]:
         chain=base.chain,
         writer=base.writer,
         calls=Calls(base.deployment),
+        disputes=DisputeCalls(base.deployment),
         calendar=base.calendar,
     )
 

@@ -8,6 +8,7 @@
 
     SETTLING, COUNTING, COMMITTING --the settle window is over--> MISSED (nodes claim directly)
     any --the chain holds what we never sent: our key is used elsewhere--> BLOCKED
+    CHALLENGE --the root was disproved--> BLOCKED
 
 Only what the chain says moves a row or a payout on, so replays, lost transactions and restarts
 change nothing: what has no answer after a while is sent again, and the hub skips what it has.
@@ -19,14 +20,18 @@ from settlement.core.machine import Machine, Record, Transition
 from settlement.core.month_events import (
     ActionCommit,
     ActionSettle,
+    ContractReceiveAnswered,
     ContractReceiveCommitted,
+    ContractReceiveDemanded,
     ContractReceiveDistributed,
     ContractReceiveRows,
     ContractReceiveTime,
+    ContractReceiveVoid,
     ContractSendCommitPeriod,
     ContractSendDistribute,
     ContractSendReleaseBond,
     ContractSendSettleChunk,
+    ContractSendShowPayout,
     Fate,
     MonthEffect,
     MonthEvent,
@@ -38,7 +43,7 @@ from settlement.core.month_events import (
 )
 from settlement.core.payouts import PayoutsUnbalanced
 from settlement.protocol.merkle_sum import root as root_of
-from settlement.types import ZERO_HASH, Hash, Uint32, Uint64, Uint128
+from settlement.types import ZERO_HASH, Address, Hash, Uint32, Uint64, Uint128
 
 ROWS_PER_CHUNK = 300
 PAYOUTS_PER_CHUNK = 256
@@ -66,6 +71,7 @@ class MonthState:
     leaf_count: Uint32 = 0
     final_at: Uint64 = 0
     paid: tuple[PaidRange, ...] = ()
+    demanded: tuple[Address, ...] = ()
     blocked_by: str = ""
 
     @property
@@ -115,7 +121,8 @@ def is_due(state: MonthState, now: int) -> bool:
         case Stage.SETTLING | Stage.COUNTING | Stage.COMMITTING:
             return now >= min(state.settle_until, state.sent_at + state.resend_after)
         case Stage.CHALLENGE:
-            return now >= state.final_at
+            answer = bool(state.demanded) and now >= state.sent_at + state.resend_after
+            return now >= state.final_at or answer
         case Stage.DISTRIBUTING:
             return now >= state.sent_at + state.resend_after
         case _:
@@ -135,6 +142,15 @@ def step(state: MonthState, event: MonthEvent, _now_ms: int) -> Transition[Month
             return _committed(state, event)
         case ContractReceiveDistributed():
             return _distributed(state, event)
+        case ContractReceiveDemanded():
+            return _demanded(state, event)
+        case ContractReceiveAnswered(account=account):
+            waiting = tuple(other for other in state.demanded if other != account)
+            return Transition(state=replace(state, demanded=waiting))
+        case ContractReceiveVoid():
+            if state.stage is not Stage.CHALLENGE:
+                return Transition(state=state)
+            return _blocked(state, "the root was voided; the nodes claim directly")
         case ContractReceiveTime():
             return _time(state, event.now)
 
@@ -147,6 +163,7 @@ MONTH: Machine[MonthState, MonthEvent, MonthEffect] = Machine(
         PerformCount,
         ContractSendCommitPeriod,
         ContractSendDistribute,
+        ContractSendShowPayout,
         ContractSendReleaseBond,
     ),
     initial=initial_month,
@@ -284,6 +301,20 @@ def _committed(state: MonthState, event: ContractReceiveCommitted) -> _Moved:
     return Transition(state=replace(state, stage=Stage.CHALLENGE, final_at=event.final_at))
 
 
+def _demanded(state: MonthState, event: ContractReceiveDemanded) -> _Moved:
+    """Answer; what is not shown in time voids the root."""
+    if state.stage is not Stage.CHALLENGE or event.account in state.demanded:
+        return Transition(state=state)
+    moved = replace(state, demanded=(*state.demanded, event.account), sent_at=event.now)
+    return Transition(state=moved, effects=_answers(moved, (event.account,)))
+
+
+def _answers(
+    state: MonthState, accounts: tuple[Address, ...]
+) -> tuple[ContractSendShowPayout, ...]:
+    return tuple(ContractSendShowPayout(period=state.period, account=a) for a in accounts)
+
+
 def _distributed(state: MonthState, event: ContractReceiveDistributed) -> _Moved:
     if state.stage not in (Stage.CHALLENGE, Stage.DISTRIBUTING) or not event.count:
         return Transition(state=state)
@@ -311,6 +342,9 @@ def _time(state: MonthState, now: int) -> _Moved:
     if not is_due(state, now):
         return Transition(state=state)
     match state.stage:
+        case Stage.CHALLENGE if now < state.final_at:
+            again = replace(state, sent_at=now)
+            return Transition(state=again, effects=_answers(again, state.demanded))
         case Stage.CHALLENGE | Stage.DISTRIBUTING:
             return Transition(
                 state=replace(state, stage=Stage.DISTRIBUTING, sent_at=now),
@@ -325,8 +359,8 @@ def _time(state: MonthState, now: int) -> _Moved:
             hopeful = _without_hopeless(state)
             return _send_pending(hopeful, now) if hopeful.pending else _counted(hopeful)
         case Stage.COUNTING:
-            again = PerformCount(period=state.period)
-            return Transition(state=replace(state, sent_at=now), effects=(again,))
+            recount = PerformCount(period=state.period)
+            return Transition(state=replace(state, sent_at=now), effects=(recount,))
         case _:
             return Transition(state=replace(state, sent_at=now), effects=(_commit_effect(state),))
 

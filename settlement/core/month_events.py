@@ -125,6 +125,26 @@ class ContractReceiveDistributed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveDemanded:
+    """Somebody asks on chain what our root pays an account."""
+
+    account: Address
+    now: Uint64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveAnswered:
+    """The hub took an answer to that, whoever sent it."""
+
+    account: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveVoid:
+    """Our root is void."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractReceiveTime:
     """Chain time moved to ``now``. Worth sending only where :func:`is_due` says so."""
 
@@ -137,6 +157,9 @@ MonthEvent = (
     | ActionCommit
     | ContractReceiveCommitted
     | ContractReceiveDistributed
+    | ContractReceiveDemanded
+    | ContractReceiveAnswered
+    | ContractReceiveVoid
     | ContractReceiveTime
 )
 
@@ -178,6 +201,14 @@ class ContractSendDistribute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContractSendShowPayout:
+    """Answer a demand: show what our root pays an account."""
+
+    period: Uint32
+    account: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractSendReleaseBond:
     """Everything is paid: take the bond back."""
 
@@ -189,6 +220,7 @@ MonthEffect = (
     | PerformCount
     | ContractSendCommitPeriod
     | ContractSendDistribute
+    | ContractSendShowPayout
     | ContractSendReleaseBond
 )
 

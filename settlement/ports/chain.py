@@ -39,6 +39,10 @@ class Call:
 
     ``contract`` None creates one from ``data``. ``value`` is the chain's own coin, in wei;
     ``gas_limit`` None lets the sender estimate. Built by ``settlement/chain/calls.py``.
+
+    ``claim`` is its idempotency key: calls with one name have at most one live transaction among
+    them, and once one is mined the others get its receipt and nothing is sent. ``worth`` is the
+    value at stake in wei: fees may take only the sender's share of it.
     """
 
     contract: Address | None
@@ -46,6 +50,8 @@ class Call:
     purpose: str
     gas_limit: int | None = None
     value: int = 0
+    claim: str | None = None
+    worth: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +69,7 @@ class TransactionReceipt:
 
 class ChainReader(Protocol):
     """Reads one chain at one deployment. All methods may raise RpcUnreachable, QuotaExceeded,
-    RpcRefused and WrongChain."""
+    RpcRefused and WrongChain; over several endpoints QuorumMissing and EndpointsDisagree."""
 
     @property
     def chain_id(self) -> int:
@@ -127,7 +133,7 @@ class ChainReader(Protocol):
         ...
 
     async def payout_at(self, key: Address, period: int) -> Address:
-        """Where earnings of the node with this key in ``period`` go; zero where none ever had it."""
+        """Where earnings of a node's key in ``period`` go; zero where it is no node's."""
         ...
 
     async def nodes(self) -> Sequence[RegisteredNode]:
@@ -174,7 +180,8 @@ class ChainWriter(Protocol):
     async def submit(self, call: Call) -> TransactionReceipt:
         """Send a transaction and return once it is mined.
 
-        Concurrent calls are sent in the order in which they were made. Raises CallReverted,
+        Concurrent calls are sent in the order in which they were made. A call with a ``claim`` that
+        was mined before is not sent again: its receipt is returned. Raises CallReverted,
         TransactionUnderpriced, GasMoneyShort, TransactionPending, TransactionReplaced,
         RpcUnreachable, RpcRefused, WrongChain.
         """

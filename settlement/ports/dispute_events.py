@@ -67,7 +67,7 @@ class PayoutDemanded(ChainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayoutShown(ChainEvent):
-    """The root was shown to pay ``account`` this ``amount``, by a ``proof`` that anybody may use."""
+    """The root was shown to pay ``account`` this ``amount``; anybody may use the ``proof``."""
 
     anchor: Address
     period: Uint32

@@ -122,7 +122,7 @@ class ChannelDirectory:
                 forget = ContractReceiveReplaced(block=replaced_from, log_index=0)
                 await self._engine.apply(CHANNEL, channel_key(signer), forget)
         again = bool(stale or rekeyed)
-        for event in await _events(chain, first_block, replaced_from - 1) if again else ():
+        for event in await chain_events(chain, first_block, replaced_from - 1) if again else ():
             if rekeyed and isinstance(event, KeyRotated):
                 await self._rotated(event)
             for signer, told in await self._told(event):
@@ -170,7 +170,8 @@ class ChannelDirectory:
                 return [(await self._name(signer), told) for signer, told in _told_to_one(event)]
 
 
-async def _events(chain: ChainReader, first: int, last: int) -> Sequence[ChainEvent]:
+async def chain_events(chain: ChainReader, first: int, last: int) -> Sequence[ChainEvent]:
+    """Every event of the deployment in these blocks, in smaller ranges where they are refused."""
     if last < first:
         return ()
     try:
@@ -179,7 +180,7 @@ async def _events(chain: ChainReader, first: int, last: int) -> Sequence[ChainEv
         if first == last:
             raise
     middle = (first + last) // 2
-    return (*await _events(chain, first, middle), *await _events(chain, middle + 1, last))
+    return (*await chain_events(chain, first, middle), *await chain_events(chain, middle + 1, last))
 
 
 def _told_to_one(event: ChainEvent) -> list[tuple[Address, ChannelEvent]]:

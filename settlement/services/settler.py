@@ -30,14 +30,18 @@ from settlement.core.month import (
 from settlement.core.month_events import (
     ActionCommit,
     ActionSettle,
+    ContractReceiveAnswered,
     ContractReceiveCommitted,
+    ContractReceiveDemanded,
     ContractReceiveDistributed,
     ContractReceiveRows,
     ContractReceiveTime,
+    ContractReceiveVoid,
     ContractSendCommitPeriod,
     ContractSendDistribute,
     ContractSendReleaseBond,
     ContractSendSettleChunk,
+    ContractSendShowPayout,
     DebitedRow,
     MonthEvent,
     MonthRow,
@@ -47,6 +51,7 @@ from settlement.core.month_events import (
     SkippedRow,
     Stage,
 )
+from settlement.core.owed import ShownRange, show
 from settlement.core.payouts import (
     AcceptedRow,
     Accounts,
@@ -56,6 +61,7 @@ from settlement.core.payouts import (
 )
 from settlement.core.periods import PeriodWindows
 from settlement.ports.chain import Call, ChainReader, ChainWriter
+from settlement.ports.chain_errors import CallReverted
 from settlement.ports.chain_events import (
     ChainEvent,
     PayoutsDistributed,
@@ -63,8 +69,19 @@ from settlement.ports.chain_events import (
     RowSkipped,
     StatementsAccepted,
 )
-from settlement.ports.chain_records import Payout, PotStatus, ProofNode, StatementRow
-from settlement.ports.dispute_events import VoucherPosted
+from settlement.ports.chain_records import (
+    Payout,
+    PayoutProof,
+    PotStatus,
+    ProofNode,
+    StatementRow,
+)
+from settlement.ports.dispute_events import (
+    PayoutDemanded,
+    PayoutShown,
+    PeriodVoided,
+    VoucherPosted,
+)
 from settlement.protocol.merkle_sum import Tree
 from settlement.services.anchor import Anchor, ChannelStatement
 from settlement.services.calendar import Calendar
@@ -94,6 +111,14 @@ class SettlementCalls(Protocol):
     def release_bond(self, anchor: Address, period: int) -> Call: ...
 
 
+class DemandAnswers(Protocol):
+    """The builder of answers to demands (``settlement.chain.dispute_calls.DisputeCalls``)."""
+
+    def show_payout(
+        self, anchor: Address, period: int, account: Address, proof: PayoutProof
+    ) -> Call: ...
+
+
 class Settler:
     """Settles for one anchor. The writer's account is the anchor's node key."""
 
@@ -105,6 +130,7 @@ class Settler:
         chain: ChainReader,
         writer: ChainWriter,
         calls: SettlementCalls,
+        disputes: DemandAnswers,
         calendar: Calendar,
     ) -> None:
         self._engine = engine
@@ -112,6 +138,7 @@ class Settler:
         self._chain = chain
         self._writer = writer
         self._calls = calls
+        self._disputes = disputes
         self._calendar = calendar
         self._posted: dict[tuple[Address, int], dict[tuple[Address, Hash], int]] = {}
         self._log = structlog.get_logger("settler")
@@ -124,6 +151,7 @@ class Settler:
             PerformCount: self._perform_count,
             ContractSendCommitPeriod: self._perform_commit,
             ContractSendDistribute: self._perform_distribute,
+            ContractSendShowPayout: self._perform_show,
             ContractSendReleaseBond: self._perform_release,
         }
 
@@ -239,6 +267,13 @@ class Settler:
                 )
             case PayoutsDistributed(anchor=anchor, period=period):
                 told = ContractReceiveDistributed(first=event.first_index, count=len(event.payouts))
+            case PayoutDemanded(anchor=anchor, period=period):
+                now = await self._calendar.seconds()
+                told = ContractReceiveDemanded(account=event.account, now=now)
+            case PayoutShown(anchor=anchor, period=period):
+                told = ContractReceiveAnswered(account=event.account)
+            case PeriodVoided(anchor=anchor, period=period):
+                told = ContractReceiveVoid()
             case _:
                 return
         if anchor == self._anchor.address:
@@ -279,11 +314,15 @@ class Settler:
         state = await self.month(request.period)
         if state.stage is not Stage.COUNTING:
             return
-        rows = await self._accepted_rows(state)
-        accounts = await self._accounts(state.period, rows)
-        leaves = payouts(rows, await self._calendar.shares(state.period), accounts)
+        leaves = await self.counted(state)
         now = await self._calendar.seconds()
         await self._apply(request.period, ActionCommit(leaves=leaves, now=now))
+
+    async def counted(self, state: MonthState) -> tuple[PayoutLeaf, ...]:
+        """What the rows that the hub accepted pay, recomputed."""
+        rows = await self._accepted_rows(state)
+        accounts = await self._accounts(state.period, rows)
+        return payouts(rows, await self._calendar.shares(state.period), accounts)
 
     async def _perform_commit(self, effect: Effect) -> None:
         request = effect.request
@@ -314,6 +353,22 @@ class Settler:
                 [ProofNode(hash=node.hash, sum=node.sum) for node in proof],
             )
         )
+
+    async def _perform_show(self, effect: Effect) -> None:
+        request = effect.request
+        assert isinstance(request, ContractSendShowPayout)
+        if request.account not in (await self.month(request.period)).demanded:
+            return  # somebody else answered
+        leaves = await self.leaves(request.period)
+        tree = Tree.of([leaf.node() for leaf in leaves])
+        proof = proof_of(show(tree, leaves, request.account)[0])
+        own = self._anchor.address
+        call = self._disputes.show_payout(own, request.period, request.account, proof)
+        try:
+            await self._writer.submit(call)
+        except CallReverted as error:
+            # Answered meanwhile, or void: the events will say so.
+            self._log.info("overtaken", purpose=call.purpose, error=error.error)
 
     async def _perform_release(self, effect: Effect) -> None:
         request = effect.request
@@ -350,6 +405,15 @@ class Settler:
             nodes=nodes,
             issuers=issuers,
         )
+
+
+def proof_of(shown: ShownRange) -> PayoutProof:
+    """A shown part of a tree as the hub takes it."""
+    return PayoutProof(
+        first_index=shown.first,
+        payouts=tuple(Payout(account=leaf.account, amount=leaf.amount) for leaf in shown.leaves),
+        siblings=tuple(ProofNode(hash=node.hash, sum=node.sum) for node in shown.siblings),
+    )
 
 
 def _compact_row(row: MonthRow) -> StatementRow:

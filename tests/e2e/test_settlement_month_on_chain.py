@@ -14,6 +14,7 @@ import pytest
 
 from settlement.chain.calls import ANCHOR, SERVICE, Calls, create_ticket_contract
 from settlement.chain.deployment import Deployment
+from settlement.chain.dispute_calls import DisputeCalls
 from settlement.chain.follower import Follower
 from settlement.chain.local import LocalChain
 from settlement.client.channel import ChannelClient
@@ -100,6 +101,7 @@ class Network:
             chain=home.reader,
             writer=chain.sender(ANCHOR_KEY, deployment),
             calls=Calls(deployment),
+            disputes=DisputeCalls(deployment),
             calendar=home.calendar,
         )
         self.settler = home.settler

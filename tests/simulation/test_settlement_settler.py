@@ -27,6 +27,7 @@ from settlement.ports.chain_events import (
 from settlement.ports.chain_records import (
     AcceptedRow,
     Payout,
+    PayoutProof,
     PeriodPot,
     PotStatus,
     ProofNode,
@@ -35,6 +36,7 @@ from settlement.ports.chain_records import (
     StatementRow,
 )
 from settlement.ports.clock import VirtualClock
+from settlement.ports.dispute_events import PayoutDemanded, PayoutShown, PeriodVoided
 from settlement.ports.memory_chain import MemoryChain
 from settlement.ports.store import MemoryStore
 from settlement.protocol.merkle_sum import SumNode, payout_leaf, verify_range
@@ -75,6 +77,7 @@ class HubModel:
     accepted: dict[Address, AcceptedRow] = field(default_factory=dict)
     chunks: int = 0
     paid: dict[int, Payout] = field(default_factory=dict)
+    shown: dict[Address, int] = field(default_factory=dict)
     transactions: list[str] = field(default_factory=list)
 
     def _call(self, name: str, *arguments: object) -> Call:
@@ -100,6 +103,29 @@ class HubModel:
 
     def release_bond(self, anchor: Address, period: int) -> Call:
         return self._call("release", anchor, period)
+
+    def show_payout(
+        self, anchor: Address, period: int, account: Address, proof: PayoutProof
+    ) -> Call:
+        return self._call("show", anchor, period, account, proof)
+
+    def _show(
+        self, anchor: Address, period: int, account: Address, proof: PayoutProof
+    ) -> list[ChainEvent]:
+        proved = verify_range(
+            SumNode(self.pot.root, self.pot.sum),
+            self.pot.leaf_count,
+            proof.first_index,
+            [payout_leaf(p.account, p.amount) for p in proof.payouts],
+            [SumNode(s.hash, s.sum) for s in proof.siblings],
+        )
+        if not proved or account in self.shown:
+            raise reverted("DemandInvalid")
+        paid = sum(p.amount for p in proof.payouts if p.account == account)
+        self.shown[account] = paid
+        return [
+            PayoutShown(anchor=anchor, period=period, account=account, amount=paid, proof=proof)
+        ]
 
     def on_submit(self, account: Address, call: Call) -> Sequence[ChainEvent]:
         assert account == ANCHOR.address
@@ -294,6 +320,7 @@ class World:
             chain=self.chain,
             writer=self.writer,  # type: ignore[arg-type]  # returns what the chain returns
             calls=self.hub,
+            disputes=self.hub,
             calendar=self.calendar,
         )
         self.outbox = Outbox(self.engine, self.settler.performers)
@@ -498,6 +525,42 @@ async def test_a_node_that_moved_its_payouts_is_paid_where_the_period_says() -> 
     world.chain.advance(PERIOD + DAY)
     await world.live_until(Stage.DONE)
     assert world.chain.credits == await expected_credits(world, lanes)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_every_demand_is_answered_once_whenever_the_process_dies(seed: int) -> None:
+    world = World(seed=seed)
+    lanes = await make_a_month(world)
+    world.chain.advance(PERIOD + DAY)
+    await world.live_until(Stage.CHALLENGE)
+    asked = (payout_of(NODES[0]), Address(b"n" * 20), Address(b"\xff" * 20))
+    for account in asked:
+        demand = PayoutDemanded(
+            anchor=ANCHOR.address, period=0, account=account, answer_until=world.chain._time + DAY
+        )
+        world.chain.mine(demand)
+    world.writer.crash_rate = 0.5
+    await world.live_until(Stage.DONE, seconds=3_600, rounds=1_000)
+    assert set(world.hub.shown) == set(asked)
+    owed = await expected_credits(world, lanes)
+    assert world.hub.shown[asked[0]] == owed[asked[0]]
+    assert world.hub.shown[asked[1]] == world.hub.shown[asked[2]] == 0
+
+
+async def test_a_root_that_was_voided_is_not_paid_out() -> None:
+    world = World()
+    await make_a_month(world)
+    world.chain.advance(PERIOD + DAY)
+    await world.live_until(Stage.CHALLENGE)
+    voided = PeriodVoided(
+        anchor=ANCHOR.address, period=0, challenger=NODES[0], node=NODES[0], owed=2, paid=1
+    )
+    world.chain.mine(voided)
+    await world.live_until(Stage.BLOCKED)
+    world.chain.advance(30 * DAY)
+    await world.follow()
+    assert not await world.outbox.perform_due()
+    assert world.chain.credits == {}
 
 
 async def test_a_month_without_statements_sends_nothing() -> None:

@@ -13,7 +13,7 @@ from settlement.ports.store import MemoryStore
 from settlement.services.anchor import Anchor, ChannelStatement
 from settlement.services.calendar import Calendar
 from settlement.services.engine import Engine
-from settlement.services.settler import SettlementCalls, Settler
+from settlement.services.settler import DemandAnswers, SettlementCalls, Settler
 from settlement.types import ZERO_HASH, Address, Hash, Signature
 
 PAYER, NODE = Address(b"\x01" * 20), Address(b"\x02" * 20)
@@ -42,6 +42,7 @@ async def test_a_statement_below_what_was_posted_is_left_to_claims(
         chain=chain,
         writer=chain.writer(NODE),
         calls=cast("SettlementCalls", None),
+        disputes=cast("DemandAnswers", None),
         calendar=Calendar(chain),
     )
     if posted is not None:
