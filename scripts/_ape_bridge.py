@@ -123,8 +123,10 @@ def commands(app: typer.Typer, **others: ChainCommand) -> click.Group:
 
 
 def _command(name: str, command: ChainCommand) -> click.Command:
-    def act(provider: ProviderAPI, account: AccountAPI | None = None, **given: Any) -> None:
+    def act(provider: ProviderAPI, **given: Any) -> None:
         terminal, deployment, passphrase_file, own = _shared(given)
+        # Commands that only look may have an option of this name.
+        account: AccountAPI | None = own.pop("account") if command.sends else None
 
         async def work() -> Result:
             writer_of = None

@@ -252,3 +252,82 @@ def test_a_port_that_is_taken_is_not_taken_twice(town: Town) -> None:
     refused = CliRunner().invoke(app, ["chain", "local", "--port", port])
     assert refused.exit_code == 2
     assert "something listens" in refused.output
+
+
+def test_a_node_changes_its_payout_commission_and_address(
+    town: Town, registered: Callable[..., tuple[str, ...]]
+) -> None:
+    node = ("--node", town.addresses["node"])
+    moved = ("--api-url", "https://node.example", "--link-url", "wss://node.example/link")
+    town.do("operator", "node", "move", *node, *moved)
+    town.do("operator", "node", "payout", *node, "--payout", town.addresses["payer"])
+    town.do("operator", "node", "commission", *node, "--commission", "500")
+    found = town.look("stake", "list")["nodes"][0]
+    assert found["api_url"] == "https://node.example"
+    early = town.run("operator", "node", "apply-commission", *node, "--yes", "--json")
+    assert early.exit_code == 3
+
+
+def test_stake_is_delegated_to_a_node_and_its_terms_are_shown(
+    town: Town, registered: Callable[..., tuple[str, ...]]
+) -> None:
+    node = ("--node", town.addresses["node"])
+    shown = town.run("operator", "delegation", "stake", *node, "--amount", "3", "--dry-run")
+    assert "of the rewards" in shown.output
+    town.do("operator", "delegation", "stake", *node, "--amount", "3")
+    account = ("--account", town.addresses["operator"])
+    assert town.look("delegation", "show", *node, *account)["active"] == "3 STK"
+    nothing = town.run("payer", "delegation", "take-back", *node, "--yes", "--json")
+    assert nothing.exit_code == 2
+    assert "delegates nothing" in json.loads(nothing.output)["error"]["fix"]
+    assert town.look("rewards", "show", *node)["due to the node"] == "0 SVC"
+
+
+def test_anchors_are_approved_and_shown(
+    town: Town, registered: Callable[..., tuple[str, ...]]
+) -> None:
+    node = town.addresses["node"]
+    town.do("operator", "anchors", "approve", "--anchor", node)
+    account = ("--account", town.addresses["operator"])
+    assert town.look("anchors", "ballot", *account)["approves"] == [node]
+    assert town.look("anchors", "show")["serving"] == [node]
+    power = town.look("govern", "power", *account)
+    assert power["votes with what it staked"] == town.addresses["operator"]
+
+
+def test_only_the_guardian_pulls_the_brake(town: Town) -> None:
+    assert town.look("brake", "show")["new money"] == "let in"
+    refused = town.run("payer", "brake", "pull", "--reason", "drill", "--yes", "--json")
+    assert refused.exit_code == 3
+    long = town.run("payer", "brake", "pull", "--reason", "x" * 33, "--yes", "--json")
+    assert long.exit_code == 2
+
+
+def test_a_period_that_nobody_settled_is_shown_as_such(
+    town: Town, registered: Callable[..., tuple[str, ...]]
+) -> None:
+    pot = ("--anchor", town.addresses["node"], "--period", "0")
+    assert town.look("settle", "status", *pot)["pot"]["status"] == "open"
+    refused = town.run("operator", "settle", "release-bond", *pot, "--yes", "--json")
+    assert refused.exit_code == 3
+
+
+def test_a_file_of_rows_with_a_bad_field_names_it(town: Town, tmp_path: Path) -> None:
+    rows = tmp_path / "uptimes.json"
+    rows.write_text(json.dumps([{"token_class": "0x" + "1" * 64, "signatures": ["0x12"]}]))
+    earn = ("rent", "earn", "--node", town.addresses["node"], "--period", "0")
+    refused = town.run("operator", *earn, "--uptimes", str(rows), "--yes", "--json")
+    assert refused.exit_code == 2
+    assert "[0].signatures[0]" in json.loads(refused.output)["error"]["fix"]
+
+
+def test_a_proposals_file_is_not_overwritten_by_another(town: Town, tmp_path: Path) -> None:
+    file = tmp_path / "proposal.json"
+    file.write_text("{}")
+    proposal = ("--set", "rent_price=0.2", "--why", "dearer", "--file", str(file))
+    refused = town.run("founder", "govern", "propose-terms", *proposal, "--yes", "--json")
+    assert refused.exit_code == 2
+    assert "keeps something else" in json.loads(refused.output)["error"]["fix"]
+    assert file.read_text() == "{}"
+    unread = town.run("founder", "govern", "queue", "--file", str(file), "--yes", "--json")
+    assert "it is no proposal" in json.loads(unread.output)["error"]["fix"]
