@@ -11,6 +11,7 @@ Wiring and use::
 """
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -102,14 +103,14 @@ class Collector:
         self._anchors = anchors
         self._terms = terms
         self._unacknowledged: set[str] = set()
-        self._urgent = asyncio.Event()
+        self._urgent: set[str] = set()
+        self._any_urgent = asyncio.Event()
         self._slots = asyncio.Semaphore(terms.concurrent_requests)
         self._tasks: asyncio.TaskGroup | None = None
         self._requesting: asyncio.Task[None] | None = None
         self._log = structlog.get_logger("collector")
 
     async def __aenter__(self) -> Self:
-        await self._find_unacknowledged()
         self._tasks = await asyncio.TaskGroup().__aenter__()
         self._requesting = self._tasks.create_task(self._keep_requesting())
         return self
@@ -226,10 +227,7 @@ class Collector:
     async def request_acknowledgements(self) -> int:
         """Ask for every lane that has something unacknowledged, once, now; returns how many
         lanes still have."""
-        keys = sorted(self._unacknowledged)
-        async with asyncio.TaskGroup() as group:
-            for key in keys:
-                group.create_task(self._request(key))
+        await self._request_all(self._unacknowledged)
         return len(self._unacknowledged)
 
     async def _require_ours(self, message: Voucher, token_class: Hash) -> None:
@@ -283,27 +281,45 @@ class Collector:
         if state.unacknowledged * BASIS_POINTS >= self._terms.exposure_limit * (
             self._terms.request_share
         ):
-            self._urgent.set()
+            self._urge(key)
 
     def _ask_if_short(self, key: str, state: LaneState, price: int) -> None:
         if state.charged + price > state.lease_cap + self._terms.exposure_limit:
             self._unacknowledged.add(key)
-            self._urgent.set()
+            self._urge(key)
+
+    def _urge(self, key: str) -> None:
+        self._urgent.add(key)
+        self._any_urgent.set()
 
     async def _keep_requesting(self) -> None:
+        # A node serves at once after a restart, however many lanes it has to look through.
+        await self._find_unacknowledged()
+        clock = self._engine.clock
         while True:
+            all_again_ms = clock.now_ms() + self._terms.request_every_ms
             self._urgent.clear()
             await self.request_acknowledgements()
-            await self._wait()
+            while (left_ms := all_again_ms - clock.now_ms()) > 0:
+                await self._wait(left_ms)
+                urgent, self._urgent = self._urgent, set()
+                await self._request_all(urgent)
 
-    async def _wait(self) -> None:
-        urgent = asyncio.create_task(self._urgent.wait())
-        tick = asyncio.create_task(self._engine.clock.sleep_ms(self._terms.request_every_ms))
+    async def _request_all(self, keys: Iterable[str]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for key in sorted(keys):
+                group.create_task(self._request(key))
+
+    async def _wait(self, longest_ms: int) -> None:
+        """Until a lane is urgent, or for ``longest_ms``."""
+        urgent = asyncio.create_task(self._any_urgent.wait())
+        tick = asyncio.create_task(self._engine.clock.sleep_ms(longest_ms))
         try:
             await asyncio.wait((urgent, tick), return_when=asyncio.FIRST_COMPLETED)
         finally:
             urgent.cancel()
             tick.cancel()
+        self._any_urgent.clear()
 
     async def _request(self, key: str) -> None:
         async with self._slots:

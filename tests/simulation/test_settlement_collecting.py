@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -216,6 +217,28 @@ async def test_the_anchor_acknowledges_in_the_background() -> None:
     assert lane.lease_cap > 2 * COIN
     assert lane.best_acknowledgement is not None
     lane.best_acknowledgement.require(DOMAIN, ANCHOR.address)
+
+
+async def test_a_lane_near_its_limit_is_asked_for_at_once_and_the_others_in_their_turn() -> None:
+    world = World(exposure_limit=10 * COIN)
+    await world.open_channel()
+    other = replace(voucher(COIN // 100).message, token_class=keccak(b"other tickets"))
+    async with running(world):
+        await world.clock.advance_ms(10)
+        admission = await world.collector.admit(
+            Signed.by(PAYER, DOMAIN, other),
+            token_class=other.token_class,
+            price=COIN // 100,
+            request_id=keccak(b"small"),
+        )
+        await world.collector.charge(admission, b"ok")
+        await world.pay(2 * COIN, 2 * COIN, "large")
+        await world.clock.advance_ms(10)
+        assert world.acknowledgements.requests == 1
+        assert (await world.collector.lane(voucher(0).message)).unacknowledged == 0
+        assert (await world.collector.lane(other)).unacknowledged == COIN // 100
+        await world.clock.advance_ms(3_000)
+        assert (await world.collector.lane(other)).unacknowledged == 0
 
 
 async def test_service_goes_on_as_leases_grow_and_never_beyond_the_deposit() -> None:
