@@ -1,71 +1,70 @@
-"""Sends one account's transactions: in order, each exactly once, and never above the fee cap.
+"""Sends one account's transactions: in order, each claim once, never above its fee cap.
 
-One sender per key. A transaction keeps its nonce whatever happens to it: dropped ones are sent
-again unchanged, stuck ones with higher fees, so that at most one of a nonce's versions is ever
-mined. A call whose outcome is not known when the sender gives up (TransactionPending) is not sent
-anew when it is submitted again: the sender goes on waiting for the one that is out.
+One sender per key. What is signed is in the store before it is sent, so that a process killed at
+any point goes on with the same transaction when it starts again: the nonce, every version's hash
+and the fee cap are remembered, and at most one version of a nonce is ever mined.
 
-Source of the replacement rule: clients accept a replacement that pays at least 10 % more; we pay
-an eighth more.
+*Claims.* Give a call a name (``Call.claim``) that stays the same however often the call is made,
+such as the hex of an effect's id or ``f"settle/{period}/{chunk}"``::
+
+    await sender.submit(replace(calls.commit_period(…), claim=effect.id.hex(), worth=wei))
+
+Then the claim has at most one live transaction, and one that was mined is not sent again: another
+submit waits for it, or returns its receipt, in this process or a later one, even if the call's
+bytes have changed meanwhile. A claim that the contract refused, or whose nonce was spent by
+something else (TransactionReplaced), may be submitted anew. A call without a name is sent as often
+as it is submitted, save that an equal one whose caller is gone (it gave up, was cancelled or died)
+is waited for instead of being sent twice.
+
+*Looking after.* A submit returns as soon as its transaction is mined. With ``depth`` in the limits
+it stays remembered until that many blocks stand on it; :meth:`RpcSender.run` puts it back if a
+reorganisation takes it out, and pushes what nobody waits for. A process with a store runs it in its
+task group.
 """
 
 import asyncio
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
+from settlement.chain.claims import ClaimBook, renewed
 from settlement.chain.deployment import Deployment
 from settlement.chain.events import EventDecoder
-from settlement.chain.reverts import explain
+from settlement.chain.outstanding import (
+    GWEI,
+    Failpoint,
+    Head,
+    Outstanding,
+    SenderLimits,
+    no_failpoint,
+)
+from settlement.chain.receipts import Json, ReceiptReader, remembered
 from settlement.chain.rpc import Rpc
-from settlement.chain.transactions import Transaction
+from settlement.core.sending import Claim, Stage, cap_for, opening_fees
+from settlement.errors import ChainError, SmartLayerError
 from settlement.ports.chain import Call, TransactionReceipt
 from settlement.ports.chain_errors import (
     CallReverted,
-    GasMoneyShort,
-    QuotaExceeded,
     RpcRefused,
     RpcUnreachable,
     TransactionPending,
     TransactionReplaced,
     TransactionUnderpriced,
 )
+from settlement.ports.store import MemoryStore, Store
 from settlement.protocol.signing import SigningKey
-from settlement.types import Address, Hash, hex_text
+from settlement.types import Address, hex_text, keccak
 
-GWEI = 10**9
+__all__ = ["GWEI", "LARGEST_GAS", "RpcSender", "SenderLimits"]
+
 LARGEST_GAS = 1 << 24
 """What one transaction may use (EIP-7825)."""
-_NO_BODIES = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SenderLimits:
-    """What a sender may spend and how long it waits. Fees are wei per gas, times seconds."""
-
-    fee_cap: int = 500 * GWEI
-    priority_fee: int = 2 * GWEI
-    gas_margin_percent: int = 25
-    first_poll: float = 0.02
-    longest_poll: float = 1.0
-    resend_after: float = 30.0
-    give_up_after: float = 180.0
-
-
-@dataclass(kw_only=True, eq=False)
-class _Sent:
-    """A transaction that is out: every version of it shares the nonce."""
-
-    call: Call
-    transaction: Transaction
-    raw: bytes
-    hashes: list[Hash] = field(default_factory=list)
-    sent_at: float = 0.0
+_UNNAMED = "call/"
 
 
 class RpcSender:
-    """A :class:`settlement.ports.chain.ChainWriter` for one key over one endpoint.
+    """A :class:`settlement.ports.chain.ChainWriter` for one key.
 
-    ``deployment`` decodes the events of receipts; without it receipts carry none.
+    ``deployment`` decodes the events of receipts; without it receipts carry none. Without a
+    ``store`` its memory ends with the process. ``failpoint`` is for crash tests only.
     """
 
     def __init__(
@@ -75,86 +74,164 @@ class RpcSender:
         *,
         deployment: Deployment | None = None,
         limits: SenderLimits | None = None,
+        store: Store | None = None,
+        failpoint: Failpoint = no_failpoint,
     ) -> None:
         self._rpc = rpc
         self._key = key
-        self._decoder = EventDecoder.of(deployment) if deployment else None
         self._limits = limits or SenderLimits()
+        self._failpoint = failpoint
         self._order = asyncio.Lock()
-        self._next_nonce = 0
-        self._out: dict[int, _Sent] = {}
-        self._unresolved: dict[Call, _Sent] = {}
+        self._book = ClaimBook(store or MemoryStore(), rpc.chain_id, key.address)
+        self._out = Outstanding(rpc, key, self._book, self._limits, failpoint)
+        decoder = EventDecoder.of(deployment) if deployment else None
+        self._receipts = ReceiptReader(rpc, key.address, decoder)
 
     @property
     def account(self) -> Address:
         return self._key.address
 
+    @property
+    def trouble(self) -> ChainError | None:
+        """What keeps a transaction that is out from being mined: gas above its cap, an account
+        without gas money, an endpoint that is away. None where all goes well."""
+        return self._out.trouble
+
+    @property
+    def unmined(self) -> tuple[Claim, ...]:
+        """The claims that are out and in no block yet, by nonce."""
+        return tuple(self._out.unmined())
+
     async def submit(self, call: Call) -> TransactionReceipt:
-        sent = self._unresolved.pop(call, None)
-        if sent is None:
-            async with self._order:
-                sent = await self._send(call)
-        return await self._mined(sent)
+        async with self._order:
+            await self._book.open()
+            claim = await self._known(call)
+            if claim is None or claim.stage in (Stage.REVERTED, Stage.FREED):
+                claim = await self._send(call, claim)
+            # Counted before another submit looks for calls whose caller is gone.
+            watch = self._out.watch(claim.name)
+            watch.waiters += 1
+        try:
+            return await self._outcome(call, claim.name)
+        finally:
+            watch.waiters -= 1
 
     async def simulate(self, call: Call) -> int:
         """The gas that a call would use now; nothing is sent. Raises CallReverted."""
         return await self._estimate(call)
 
+    async def tend(self) -> None:
+        """Look once at everything that is out and that no caller waits for."""
+        await self._book.open()
+        await self._out.tend()
+
+    async def run(self) -> None:
+        """Tend for ever; owned by the process's task group."""
+        while True:
+            try:
+                await self.tend()
+            except SmartLayerError as error:
+                if not error.retryable:
+                    raise
+                if isinstance(error, ChainError):
+                    self._out.trouble = error
+            await asyncio.sleep(self._limits.longest_poll)
+
+    # Which claim it is
+
+    async def _known(self, call: Call) -> Claim | None:
+        """The claim that this call belongs to, if it was submitted before."""
+        if call.claim is None:
+            return next(
+                (claim for claim in self._out.unmined() if self._is_orphan(claim, call)), None
+            )
+        claim = await self._book.find(call.claim)
+        if claim is None or claim.stage is not Stage.MINED:
+            return claim
+        if claim in self._book.live or await self._out.find_receipt(claim) is not None:
+            return claim
+        if await self._out.count("latest") > claim.nonce:
+            return claim  # its block is too old for the endpoints
+        return renewed(claim, Stage.FREED)  # the chain was rewritten below what we remember
+
+    def _is_orphan(self, claim: Claim, call: Call) -> bool:
+        same = (claim.contract, claim.data, claim.value) == (call.contract, call.data, call.value)
+        unnamed = claim.name.startswith(_UNNAMED)
+        return same and unnamed and not self._out.watch(claim.name).waiters
+
     # Sending
 
-    async def _send(self, call: Call) -> _Sent:
+    async def _send(self, call: Call, earlier: Claim | None) -> Claim:
         gas = call.gas_limit or await self._estimate_in_order(call)
-        priority, maximum = await self._fees(call)
-        transaction = Transaction(
-            chain_id=self._rpc.chain_id,
-            nonce=await self._nonce(),
-            priority_fee=priority,
-            maximum_fee=maximum,
-            gas=gas,
-            to=call.contract,
-            value=call.value,
-            data=call.data,
+        head, held, nonce = await asyncio.gather(
+            self._out.head(), self._out.held(), self._next_nonce()
         )
-        sent = _Sent(call=call, transaction=transaction, raw=b"")
-        # From here on the nonce counts as used: a cancelled request may have arrived.
-        self._out[transaction.nonce] = sent
-        self._next_nonce = transaction.nonce + 1
+        if earlier is not None and earlier.stage is Stage.FREED and earlier.nonce != nonce:
+            if (revived := await self._revived(earlier)) is not None:
+                return revived
+            earlier = None
+        claim = self._signed(call, gas, nonce, head, earlier)
+        needed = claim.most + sum(other.most for other in self._out.unmined())
+        if needed > held:
+            raise await self._out.short_of_money(call.purpose, needed)
+        await self._book.begin(claim)
+        self._failpoint("claim-persisted")
         try:
-            await self._broadcast(sent, transaction)
+            await self._out.broadcast(claim, head.number)
         except RpcUnreachable:
-            pass  # it may have arrived; the wait below finds out and sends it again if not
+            pass  # it may have arrived; the wait finds out and sends it again if not
         except RpcRefused as error:
-            self._forget(sent)
-            raise await self._refusal(error, call, transaction) from error
-        return sent
+            if not error.retryable:
+                await self._book.end(replace(claim, stage=Stage.FREED))
+                raise await self._refusal(error, claim) from error
+        self._failpoint("claim-broadcast")
+        return claim
 
-    async def _nonce(self) -> int:
-        if self._out:
-            return self._next_nonce
-        # Nothing of ours is out: the chain's own count heals any gap we might have kept.
-        return await self._count("pending")
+    def _signed(self, call: Call, gas: int, nonce: int, head: Head, earlier: Claim | None) -> Claim:
+        limits = self._limits
+        cap = cap_for(limits.fee_cap, gas, call.worth, limits.worth_percent)
+        fees = opening_fees(head.base_fee, limits.priority_fee, cap)
+        if fees is None:
+            price = head.base_fee + limits.priority_fee
+            raise TransactionUnderpriced(purpose=call.purpose, price=price, cap=cap)
+        fingerprint = keccak(call.data + (call.contract or b"")).hex()[:16]
+        claim = Claim(
+            name=call.claim or f"{_UNNAMED}{nonce}/{fingerprint}",
+            purpose=call.purpose,
+            contract=call.contract,
+            data=call.data,
+            value=call.value,
+            gas=gas,
+            nonce=nonce,
+            cap=cap,
+            versions=(),
+        )
+        # An endpoint that refused an earlier version may have kept it all the same.
+        older = earlier.versions if earlier is not None and earlier.nonce == nonce else ()
+        return replace(claim, versions=(*older, self._out.version(claim, *fees)))
 
-    async def _count(self, tag: str) -> int:
-        found = await self._rpc.read("eth_getTransactionCount", hex_text(self.account), tag)
-        return int(found, 16)
+    async def _revived(self, claim: Claim) -> Claim | None:
+        """A freed claim that was mined after all. Raises TransactionPending while its old nonce is
+        open, since whoever kept an old version could still have it mined."""
+        if await self._out.find_receipt(claim) is not None:
+            claim = renewed(claim, Stage.SENT)
+            await self._book.begin(claim)
+            return claim
+        if await self._out.count("latest") <= claim.nonce:
+            raise _pending(claim)
+        return None
 
-    async def _broadcast(self, sent: _Sent, transaction: Transaction) -> None:
-        digest, raw = transaction.signed(self._key)
-        sent.transaction, sent.raw = transaction, raw
-        sent.sent_at = asyncio.get_running_loop().time()
-        if digest not in sent.hashes:
-            sent.hashes.append(digest)
-        try:
-            await self._rpc.broadcast(raw)
-        except RpcRefused as error:
-            if "already" not in error.problem.lower():  # "already known", "already imported"
-                raise
+    async def _next_nonce(self) -> int:
+        if not self._book.live:
+            # Nothing of ours is out: the chain's own count heals any gap we might have kept.
+            return await self._out.count("pending")
+        return max(self._book.next_nonce, await self._out.count("latest"))
 
     async def _estimate_in_order(self, call: Call) -> int:
         try:
             return await self._estimate(call)
         except CallReverted:
-            if not self._out:
+            if not self._out.unmined():
                 raise
         # It may build on transactions of ours that are still out (approve, then deposit).
         await self._wait_for_earlier()
@@ -164,164 +241,76 @@ class RpcSender:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.resend_after
         pause = self._limits.first_poll
-        while loop.time() < deadline and await self._count("latest") < self._next_nonce:
+        while loop.time() < deadline and (out := self._out.unmined()):
+            await self._looked(out[0])
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, self._limits.longest_poll)
 
     async def _estimate(self, call: Call) -> int:
-        request = self._request(call)
-        try:
-            found = int(await self._rpc.read("eth_estimateGas", request, "pending"), 16)
-        except CallReverted as error:
-            raise replace(error, purpose=call.purpose, contract=call.contract) from error
-        except RpcRefused as error:
-            if "insufficient" in error.problem.lower():
-                raise await self._short_of_money(call, 0) from error
-            raise
-        return min(found * (100 + self._limits.gas_margin_percent) // 100, LARGEST_GAS)
-
-    def _request(self, call: Call) -> dict[str, str]:
         request = {"from": hex_text(self.account), "data": hex_text(call.data)}
         if call.contract is not None:
             request["to"] = hex_text(call.contract)
         if call.value:
             request["value"] = hex(call.value)
-        return request
+        try:
+            found = int(await self._rpc.agreed("eth_estimateGas", request, "pending"), 16)
+        except CallReverted as error:
+            raise replace(error, purpose=call.purpose, contract=call.contract) from error
+        except RpcRefused as error:
+            if "insufficient" in error.problem.lower():
+                raise await self._out.short_of_money(call.purpose, call.value) from error
+            raise
+        return min(found * (100 + self._limits.gas_margin_percent) // 100, LARGEST_GAS)
 
-    async def _fees(self, call: Call) -> tuple[int, int]:
-        head = await self._rpc.read("eth_getBlockByNumber", "latest", _NO_BODIES)
-        base = int(head.get("baseFeePerGas", "0x0"), 16)
-        cap, priority = self._limits.fee_cap, self._limits.priority_fee
-        if base + priority > cap:
-            raise TransactionUnderpriced(purpose=call.purpose, price=base + priority, cap=cap)
-        return priority, min(2 * base + priority, cap)
-
-    async def _refusal(
-        self, error: RpcRefused, call: Call, transaction: Transaction
-    ) -> CallReverted | RpcRefused | GasMoneyShort | TransactionUnderpriced | TransactionReplaced:
+    async def _refusal(self, error: RpcRefused, claim: Claim) -> ChainError:
         words = error.problem.lower()
         if "insufficient" in words:
-            return await self._short_of_money(call, transaction.gas * transaction.maximum_fee)
+            return await self._out.short_of_money(claim.purpose, claim.most)
         if "underpriced" in words or "fee" in words:
-            return TransactionUnderpriced(
-                purpose=call.purpose, price=transaction.maximum_fee, cap=self._limits.fee_cap
-            )
-        if "nonce" in words:
-            return TransactionReplaced(
-                purpose=call.purpose,
-                transaction=transaction.signed(self._key)[0],
-                nonce=transaction.nonce,
-            )
-        return error
-
-    async def _short_of_money(self, call: Call, fee: int) -> GasMoneyShort:
-        held = int(await self._rpc.read("eth_getBalance", hex_text(self.account), "latest"), 16)
-        return GasMoneyShort(
-            purpose=call.purpose, sender=self.account, needed=fee + call.value, held=held
-        )
+            price = claim.newest.maximum_fee
+            return TransactionUnderpriced(purpose=claim.purpose, price=price, cap=claim.cap)
+        return _replaced(claim) if "nonce" in words else error
 
     # Waiting
 
-    async def _mined(self, sent: _Sent) -> TransactionReceipt:
+    async def _outcome(self, call: Call, name: str) -> TransactionReceipt:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.give_up_after
         pause = self._limits.first_poll
+        while True:
+            claim = await self._book.find(name)
+            assert claim is not None
+            if claim.stage is Stage.FREED:
+                raise _replaced(claim)
+            over = claim.stage is not Stage.SENT
+            found = await (self._out.find_receipt(claim) if over else self._looked(claim))
+            if found is not None:
+                return await self._receipts.receipt(replace(claim, data=call.data), found)
+            if over and claim.stage is Stage.MINED and claim not in self._book.live:
+                return remembered(claim)
+            if loop.time() >= deadline:
+                raise _pending(claim)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, self._limits.longest_poll)
+
+    async def _looked(self, claim: Claim) -> Json | None:
         try:
-            while loop.time() < deadline:
-                if (found := await self._look(sent)) is not None:
-                    self._forget(sent)
-                    return await self._receipt(sent, found)
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.5, self._limits.longest_poll)
-        except asyncio.CancelledError:
-            self._unresolved[sent.call] = sent
-            raise
-        self._unresolved[sent.call] = sent
-        raise TransactionPending(
-            purpose=sent.call.purpose,
-            transaction=sent.hashes[-1],
-            nonce=sent.transaction.nonce,
-        )
+            return await self._out.look(claim)
+        except ChainError as error:
+            if not error.retryable or isinstance(error, TransactionReplaced):
+                raise
+            # An endpoint that is away for a while says nothing about the transaction.
+            self._out.trouble = error
+            return None
 
-    async def _look(self, sent: _Sent) -> dict[str, Any] | None:
-        try:
-            if (found := await self._find_receipt(sent)) is not None:
-                return found
-            waited = asyncio.get_running_loop().time() - sent.sent_at
-            if waited < self._limits.resend_after:
-                return None
-            if await self._count("latest") > sent.transaction.nonce:
-                if (found := await self._find_receipt(sent)) is not None:
-                    return found
-                self._forget(sent)
-                raise TransactionReplaced(
-                    purpose=sent.call.purpose,
-                    transaction=sent.hashes[-1],
-                    nonce=sent.transaction.nonce,
-                )
-            await self._push(sent.transaction.nonce)
-        except (RpcUnreachable, QuotaExceeded):
-            pass  # an endpoint that is away for a while says nothing about the transaction
-        return None
 
-    async def _find_receipt(self, sent: _Sent) -> dict[str, Any] | None:
-        for digest in reversed(sent.hashes):
-            found = await self._rpc.read("eth_getTransactionReceipt", hex_text(digest))
-            if found is not None and found.get("blockNumber") is not None:
-                return dict(found)
-        return None
+def _pending(claim: Claim) -> TransactionPending:
+    return TransactionPending(
+        purpose=claim.purpose, transaction=claim.newest.hash, nonce=claim.nonce
+    )
 
-    async def _push(self, nonce: int) -> None:
-        """Send again whatever blocks this nonce: dropped ones as they are, stuck ones for more."""
-        now = asyncio.get_running_loop().time()
-        for earlier in sorted(n for n in self._out if n <= nonce):
-            sent = self._out[earlier]
-            if now - sent.sent_at < self._limits.resend_after:
-                continue
-            known = await self._rpc.read("eth_getTransactionByHash", hex_text(sent.hashes[-1]))
-            transaction = sent.transaction if known is None else self._dearer(sent.transaction)
-            try:
-                await self._broadcast(sent, transaction)
-            except RpcRefused:
-                continue  # mined meanwhile, or not dear enough yet: the next look tells
 
-    def _dearer(self, transaction: Transaction) -> Transaction:
-        maximum = min(transaction.maximum_fee * 9 // 8 + 1, self._limits.fee_cap)
-        priority = min(transaction.priority_fee * 9 // 8 + 1, maximum)
-        return replace(transaction, maximum_fee=maximum, priority_fee=priority)
-
-    def _forget(self, sent: _Sent) -> None:
-        self._out.pop(sent.transaction.nonce, None)
-
-    async def _receipt(self, sent: _Sent, found: dict[str, Any]) -> TransactionReceipt:
-        digest = Hash(bytes.fromhex(found["transactionHash"][2:]))
-        if int(found["status"], 16) != 1:
-            raise await self._failure(sent, digest, found)
-        block_hash = Hash(bytes.fromhex(found["blockHash"][2:]))
-        created = found.get("contractAddress")
-        used = int(found["gasUsed"], 16)
-        times = {}
-        if self._decoder and found["logs"]:
-            header = await self._rpc.read("eth_getBlockByHash", found["blockHash"], _NO_BODIES)
-            times = {block_hash: int(header["timestamp"], 16)}
-        return TransactionReceipt(
-            transaction=digest,
-            block=int(found["blockNumber"], 16),
-            block_hash=block_hash,
-            gas_used=used,
-            fee=used * int(found.get("effectiveGasPrice", "0x0"), 16),
-            created=Address(bytes.fromhex(created[2:])) if created else None,
-            events=self._decoder.decode(found["logs"], times) if self._decoder else (),
-        )
-
-    async def _failure(self, sent: _Sent, digest: Hash, found: dict[str, Any]) -> CallReverted:
-        call = sent.call
-        error = explain(b"", "it ran out of gas", call.contract)
-        if int(found["gasUsed"], 16) < sent.transaction.gas:
-            parent = hex(int(found["blockNumber"], 16) - 1)
-            error = explain(b"", "the state has moved on since", call.contract)
-            try:
-                await self._rpc.read("eth_call", self._request(call), parent)
-            except CallReverted as replayed:
-                error = replayed
-        return replace(error, purpose=call.purpose, contract=call.contract, transaction=digest)
+def _replaced(claim: Claim) -> TransactionReplaced:
+    return TransactionReplaced(
+        purpose=claim.purpose, transaction=claim.newest.hash, nonce=claim.nonce
+    )
