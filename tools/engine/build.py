@@ -15,10 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import allocator
 import wasm
 import wasmtime
 from glue import INPUT_BYTES, MAX_PAGES, PAGE, SCRATCH_BYTES, Global, Glue
+from layout import Blocks, after_the_sample, touched_blocks
 from meter import Meter
+from trace import END as TRACED_BYTES
+from trace import traced
 from wasm import I32, I64, Body, Module
 
 HERE: Final = Path(__file__).parent
@@ -32,6 +36,11 @@ GC_THRESHOLD: Final = 8 * 1024 * 1024
 INTRINSICS: Final = 0x1FF
 """Date, eval, RegExp, JSON, Proxy, Map and Set, typed arrays, Promise, BigInt."""
 BOOT_GAS: Final = 1 << 60
+OTHERS_BYTES: Final = 256 * 1024
+APART_BYTES: Final = 48 * 1024
+"""Room for the blocks that lie apart, and for what an ordinary script makes."""
+CHUNK_HEADER: Final = 8
+SMALLEST_HOLE: Final = 8
 CHUNK: Final = 4096
 """Memory is kept in runs of chunks that hold anything but zero."""
 
@@ -42,13 +51,27 @@ class Image:
 
     memory: bytes
     globals: dict[Global, int]
+    small: Blocks
+    large: Blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """In which region each small block lies, and whether a large one lies apart, a byte each; and
+    how long the regions of those only read, and of the large ones, are."""
+
+    small: bytes = b""
+    large: bytes = b""
+    read_bytes: int = 0
+    large_bytes: int = 0
 
 
 class Builder:
     """One original module on its way to an engine."""
 
-    def __init__(self, original: bytes) -> None:
+    def __init__(self, original: bytes, *, planned: bool = False) -> None:
         self.module: Module = wasm.parse(original)
+        allocator.replace(self.module, planned=planned)
         # The function space is: pure, the answers to imports, the original functions, ours.
         first = SHIFT + len(self.module.imports) + len(self.module.bodies)
         self.copy, self.fill, self.grow, self.run = range(first, first + 4)
@@ -76,18 +99,25 @@ class Builder:
             raise wasm.UnknownInstruction(f"{name} is not a function")
         return index + SHIFT
 
-    def encode(self, image: Image | None = None) -> bytes:
-        """The module; without an image, the one to boot, which exports everything."""
+    def encode(self, image: Image | None = None, *, watch: bool = False) -> bytes:
+        """The module; without an image, the one to boot, which exports everything. With ``watch``
+        it notes what it touches."""
+        bodies, pages = self.bodies, self.module.pages
+        if image is not None:
+            pages = len(image.memory) // PAGE
+        if watch:
+            bodies = [traced(body, len(self.module.types[body.kind].parameters)) for body in bodies]
+            pages = TRACED_BYTES // PAGE
         sections = (
             (wasm.TYPE, wasm.vector([kind.encode() for kind in self.module.types])),
             (wasm.IMPORT, self._imports()),
             (wasm.FUNCTION, wasm.vector([wasm.unsigned(body.kind) for body in self.bodies])),
             (wasm.TABLE, self.module.table),
-            (wasm.MEMORY, self._memory(image)),
+            (wasm.MEMORY, b"\x01\x01" + wasm.unsigned(pages) + wasm.unsigned(MAX_PAGES)),
             (wasm.GLOBAL, wasm.vector(list(self._globals(image)))),
             (wasm.EXPORT, wasm.vector(list(self._exports(image)))),
             (wasm.ELEMENT, self._elements()),
-            (wasm.CODE, wasm.vector([body.encode() for body in self.bodies])),
+            (wasm.CODE, wasm.vector([body.encode() for body in bodies])),
             (wasm.DATA, self._data(image)),
         )
         return wasm.MAGIC + b"".join(
@@ -97,10 +127,6 @@ class Builder:
     def _imports(self) -> bytes:
         pure = wasm.name("env") + wasm.name("pure") + b"\0" + wasm.unsigned(self.pure_kind)
         return wasm.vector([pure])
-
-    def _memory(self, image: Image | None) -> bytes:
-        pages = self.module.pages if image is None else len(image.memory) // PAGE
-        return b"\x01\x01" + wasm.unsigned(pages) + wasm.unsigned(MAX_PAGES)
 
     def _globals(self, image: Image | None) -> Iterator[bytes]:
         for item in Global:
@@ -175,6 +201,34 @@ class _Boot:
         self._exports["memory"].write(self._store, data, pointer)
         return pointer
 
+    def plan(self, plan: Plan) -> None:
+        """Set memory aside for the blocks that lie apart, behind all others: small ones that are
+        only read, large ones, and small ones that are written, which begin a page."""
+        memory = self._exports["memory"]
+        memory.write(self._store, plan.small, allocator.PLAN)
+        memory.write(self._store, plan.large, allocator.LARGE_PLAN)
+        before = plan.read_bytes + plan.large_bytes
+        start = self.call("wasm_malloc", OTHERS_BYTES)
+        self.call("wasm_free", start)
+        others = OTHERS_BYTES - (start + OTHERS_BYTES + before + CHUNK_HEADER) % CHUNK
+        self.call("wasm_malloc", others)
+        region = self.call("wasm_malloc", before + APART_BYTES)
+        self.call("wasm_free", start)
+        large, written = region + plan.read_bytes, region + before
+        end = written + APART_BYTES
+        fields = (written, end, region, large, large, plan.large_bytes)
+        data = b"".join(field.to_bytes(4, "little") for field in fields)
+        memory.write(self._store, data, allocator.APART)
+
+    def fill_holes(self, last: int) -> None:
+        """Use up the free memory before ``last``, so that later blocks come after it."""
+        size = OTHERS_BYTES
+        while size >= SMALLEST_HOLE:
+            place = self.call("wasm_malloc", size)
+            if place > last:
+                self.call("wasm_free", place)
+                size //= 2
+
     def text(self, data: bytes) -> int:
         return self.call("qjs_new_string", self.put(data + b"\0"), len(data))
 
@@ -183,14 +237,21 @@ class _Boot:
         memory = bytes(self._exports["memory"].read(self._store))
         # what lies below the stack's pointer is dead, and would differ from one compiler's boot
         # to the next only if somebody read it
-        memory = bytes(stack) + memory[stack:]
-        return Image(memory=memory, globals={Global.STACK: stack, **found})
+        settled = bytearray(memory)
+        allocator.settle(settled, self.call("qjs_get_runtime_ptr"))
+        return Image(
+            memory=bytes(stack) + bytes(settled[stack:]),
+            globals={Global.STACK: stack, **found},
+            small=allocator.made(memory),
+            large=allocator.made_large(memory),
+        )
 
 
-def boot(binary: bytes, prelude: bytes) -> Image:
+def boot(binary: bytes, prelude: bytes, plan: Plan) -> Image:
     """Start QuickJS, set its limits, evaluate the guest's half of a run, and stop there."""
     guest = _Boot(binary)
     guest.call("_initialize")
+    guest.plan(plan)
     if guest.call("qjs_init2", INTRINSICS):
         raise wasm.UnknownInstruction("QuickJS did not start")
     guest.call("qjs_set_memory_limit", HEAP_BYTES)
@@ -205,27 +266,46 @@ def boot(binary: bytes, prelude: bytes) -> Image:
         raise wasm.UnknownInstruction("the prelude does not evaluate")
     for pointer in (source, name, way_out):
         guest.call("wasm_free", pointer)
-    return guest.image(
-        {
-            Global.STEP: step,
-            Global.UNDEFINED: undefined,
-            Global.INPUT: guest.call("wasm_malloc", INPUT_BYTES),
-            Global.SCRATCH: guest.call("wasm_malloc", SCRATCH_BYTES),
-            Global.NAME: guest.put(b"script\0"),
-            Global.LOADED: guest.text(b"loaded"),
-            Global.FAILED: guest.text(b"failed"),
-            Global.BEGIN: guest.text(b"begin"),
-            Global.FINISH: guest.text(b"finish"),
-            Global.FOREVER: guest.text(b"the top level awaits for ever"),
-        }
-    )
+    found = {
+        Global.STEP: step,
+        Global.UNDEFINED: undefined,
+        Global.SCRATCH: guest.call("wasm_malloc", SCRATCH_BYTES),
+        Global.NAME: guest.put(b"script\0"),
+        Global.LOADED: guest.text(b"loaded"),
+        Global.FAILED: guest.text(b"failed"),
+        Global.BEGIN: guest.text(b"begin"),
+        Global.FINISH: guest.text(b"finish"),
+        Global.FOREVER: guest.text(b"the top level awaits for ever"),
+        Global.INPUT: guest.call("wasm_malloc", INPUT_BYTES),
+    }
+    guest.fill_holes(found[Global.INPUT])
+    return guest.image(found)
 
 
 def build() -> bytes:
     """The engine, from the files beside this one."""
-    builder = Builder((HERE / "quickjs.wasm").read_bytes())
-    image = boot(builder.encode(), (HERE / "prelude.js").read_bytes())
-    return builder.encode(image)
+    original, prelude = (HERE / "quickjs.wasm").read_bytes(), (HERE / "prelude.js").read_bytes()
+    booting, builder = Builder(original, planned=True).encode(), Builder(original)
+    watched = boot(booting, prelude, Plan())
+    memory = after_the_sample(builder.encode(watched, watch=True))
+    return builder.encode(boot(booting, prelude, _plan(watched, memory)))
+
+
+def _plan(watched: Image, memory: bytes) -> Plan:
+    """Where blocks should lie, after what the watched engine touched."""
+    written, read = touched_blocks(memory, watched.small)
+    small = bytearray(len(watched.small))
+    for number in written | read:
+        small[number] = allocator.WRITTEN if number in written else allocator.READ
+    large = set[int]().union(*touched_blocks(memory, watched.large))
+    lengths = sum(watched.large[number][1] for number in large)
+    read_bytes = sum(watched.small[number][1] for number in read)
+    return Plan(
+        small=bytes(small),
+        large=bytes(number in large for number in range(len(watched.large))),
+        read_bytes=-(-read_bytes // 16) * 16,
+        large_bytes=lengths + 16 if large else 0,
+    )
 
 
 def main() -> int:
