@@ -21,9 +21,9 @@ import wasmtime
 from glue import INPUT_BYTES, MAX_PAGES, PAGE, SCRATCH_BYTES, Global, Glue
 from layout import Blocks, after_the_sample, touched_blocks
 from meter import Meter
-from trace import END as TRACED_BYTES
-from trace import traced
 from wasm import I32, I64, Body, Module
+from watch import END as TRACED_BYTES
+from watch import traced
 
 HERE: Final = Path(__file__).parent
 TARGET: Final = HERE.parents[1] / "node" / "sandbox" / "engine" / "engine.wasm"

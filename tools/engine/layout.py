@@ -17,7 +17,7 @@ from typing import Final
 
 import wasmtime
 from glue import LOAD, PERFORM
-from trace import END, READ, WRITTEN
+from watch import END, READ, WRITTEN
 
 SAMPLE: Final = Path(__file__).parent / "sample.js"
 GAS: Final = 50_000_000
@@ -29,7 +29,7 @@ _STATE: Final = {
 }  # fmt: skip
 _CONTEXT: Final = {"attributes": {"name": "A 7"}, "now": 1, "token": {"tokenId": "7"}}
 _DATA: Final = {"minutes": "180", "status": "late", "until": "1790010000"}
-RUNS: Final = (
+RUNS: Final[tuple[tuple[str, str, dict[str, object]], ...]] = (
     ("update", "onAttestation", {"data": _DATA, "kind": "attestation"}),
     ("update", "onTimer", {"due": 7, "kind": "timer"}),
     ("read", "status", {}),
