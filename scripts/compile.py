@@ -2,7 +2,8 @@
 
 The committed files in ``settlement/abi`` are the only source of bytecode: ape's, forge's and our
 own metadata differ, so this script compiles through standard JSON without a metadata hash, and
-``--check`` fails where a committed file differs from a fresh compile. Needs node and ``npm ci``.
+``--check`` fails where a committed file differs from a fresh compile. The same compile writes where
+each contract keeps its state, so that a moved slot is seen in review. Needs node and ``npm ci``.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ROOT / "contracts"
 ARTIFACTS = ROOT / "settlement" / "abi"
+LAYOUTS = ROOT / "tests" / "contracts" / "snapshots" / "storage.txt"
 COMPILER = ROOT / "tools" / "solc"
 LARGEST_CONTRACT = 24_576
 """Bytes of deployed code that a chain accepts (EIP-170)."""
@@ -24,7 +26,10 @@ SETTINGS: dict[str, Any] = {
     "optimizer": {"enabled": True, "runs": 200},
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
     "outputSelection": {
-        "*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"], "": ["ast"]}
+        "*": {
+            "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "storageLayout"],
+            "": ["ast"],
+        }
     },
 }
 IGNORED_WARNINGS = {"6335"}
@@ -40,8 +45,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     check = parser.parse_args().check
-    fresh = {name: render(artifact) for name, artifact in compile_all().items()}
+    contracts = compile_all()
+    fresh = {name: render(artifact_of(name, contract)) for name, contract in contracts.items()}
+    layouts = "\n".join(
+        layout_of(name, contract["storageLayout"]) for name, contract in sorted(contracts.items())
+    )
     stale = compare(fresh)
+    if not LAYOUTS.exists() or LAYOUTS.read_text() != layouts:
+        where = LAYOUTS.relative_to(ROOT)
+        stale.append(f"{where}: state is kept elsewhere now; ./dev compile writes it anew")
     if check:
         for line in stale:
             print(line, file=sys.stderr)
@@ -53,12 +65,14 @@ def main() -> int:
     for path in ARTIFACTS.glob("*.json"):
         if path.stem not in fresh:
             path.unlink()
+    LAYOUTS.parent.mkdir(parents=True, exist_ok=True)
+    LAYOUTS.write_text(layouts)
     print(f"{len(fresh)} artifacts written, {len(stale)} of them changed")
     return 0
 
 
 def compile_all() -> dict[str, dict[str, Any]]:
-    """Every contract under ``contracts/`` that can be deployed, by name."""
+    """What the compiler says of every contract under ``contracts/`` that can be deployed."""
     files = CONTRACTS.rglob("*.sol")
     sources = sorted(f for f in files if ".cache" not in f.relative_to(CONTRACTS).parts)
     request = {
@@ -74,7 +88,7 @@ def compile_all() -> dict[str, dict[str, Any]]:
         for name, contract in answer["contracts"].get(name_in_request, {}).items():
             code = contract["evm"]["bytecode"]["object"]
             if code and not is_library(answer["sources"][name_in_request]["ast"], name):
-                found[name] = artifact_of(name, contract)
+                found[name] = contract
     return found
 
 
@@ -123,6 +137,27 @@ def artifact_of(name: str, contract: dict[str, Any]) -> dict[str, Any]:
         "bytecode": "0x" + contract["evm"]["bytecode"]["object"],
         "deployedBytecode": "0x" + deployed,
     }
+
+
+def layout_of(name: str, layout: dict[str, Any]) -> str:
+    """Where a contract keeps its state: a line for each variable, then for each struct's members.
+
+    The compiler's own names of types hold numbers that change with any edit; these do not.
+    """
+    types = layout["types"] or {}
+    lines = [f"{name}", *(f"  {_place(item, types)}" for item in layout["storage"])]
+    structs = {kind["label"]: kind["members"] for kind in types.values() if "members" in kind}
+    for label, members in sorted(structs.items()):
+        lines += [f"  {label}", *(f"    {_place(item, types)}" for item in members)]
+    return "\n".join(lines) + "\n"
+
+
+def _place(item: dict[str, Any], types: dict[str, Any]) -> str:
+    kind = types[item["type"]]
+    return (
+        f"{item['slot']:>3} +{item['offset']:<2} {int(kind['numberOfBytes']):>3} "
+        f"{item['label']}: {kind['label']}"
+    )
 
 
 def render(artifact: dict[str, Any]) -> str:

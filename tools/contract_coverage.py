@@ -22,7 +22,7 @@ BUILD = ROOT / ".build" / "coverage"
 REPORT = BUILD / "lcov.info"
 FREE = ("contracts/examples/",)
 """What may have branches without a test: it holds nobody's value."""
-FORGE = ("forge", "coverage", "--no-match-path", "tests/contracts/Gas.t.sol", "--report", "lcov")
+FORGE = ("forge", "coverage", "--no-match-path", "tests/contracts/Gas*.t.sol", "--report", "lcov")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
