@@ -99,6 +99,22 @@ class NodeConfig(BaseSettings):
         description="How far an anchor leases ahead of a voucher.",
     )
 
+    watch: bool = Field(
+        default=True, description="Watch anchors' periods: challenge, claim and post by itself."
+    )
+    watch_least: int = Field(
+        default=SERVICE_TOKEN // 1_000, gt=0, description="Least amount worth a transaction's row."
+    )
+    watch_lanes: int = Field(
+        default=0, ge=0, le=1_000_000, description="Lanes watched for other nodes; 0 offers none."
+    )
+    watchtowers: tuple[str, ...] = Field(
+        default=(), description="URLs of watchtowers that this node hands its lanes to."
+    )
+    hand_over_every_ms: int = Field(
+        default=60_000, ge=1_000, description="Pause between two hand-overs."
+    )
+
     election_window_ms: int = Field(default=10_000, ge=2_000, description="Length of a lease.")
     election_gap_ms: int = Field(default=1_000, ge=0, description="Pause between two windows.")
     replicas: int = Field(

@@ -12,6 +12,7 @@ from node.api.health import HealthRoutes, Identity
 from node.api.tokens import RouteRoutes
 from node.app.foundation import Foundation, lay_foundation, real_edges
 from node.app.roles import Added, anchor_role, service_role
+from node.app.watching import watching
 from node.config import NodeConfig, Role
 from node.core.placement import ANCHOR, SERVICE
 from node.net.deadlines import Limits, serve
@@ -109,6 +110,9 @@ async def _roles(base: Foundation) -> AsyncIterator[Added]:
                 whole.outside |= added.outside
                 whole.loops += added.loops
                 whole.routes += added.routes
+        tower = watching(base)
+        whole.outside |= tower.outside
+        whole.routes += tower.routes
         yield whole
 
 

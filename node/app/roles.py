@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from node.api.application import Routes
 from node.api.channels import ChannelRoutes, RecordRoutes
 from node.api.tokens import TokenRoutes
+from node.api.watching import PayoutRoutes
 from node.app.foundation import Foundation
 from node.config import NodeConfig
 from node.core.pricing import Rates
 from node.services.acknowledging import LinkAcknowledgements, serve_acknowledgements
 from node.services.actions import Actions
 from node.services.executing import Executing
+from node.services.handing_over import HandingOver
 from node.services.inbox import Inbox
 from node.services.instances import Instances
 from node.services.judging import Judge
@@ -112,10 +114,17 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
                 prices=prices,
                 metrics=base.metrics,
             )
+            handing_over = HandingOver(
+                towers=config.watchtowers,
+                collector=collector,
+                calendar=base.calendar,
+                clock=clock,
+                every_ms=config.hand_over_every_ms,
+            )
             yield Added(
                 performers=replication.performers(),
                 outside=actions.performers(),
-                loops=[executing.run, inbox.run],
+                loops=[executing.run, inbox.run, handing_over.run],
                 routes=[TokenRoutes(reads, instances, replication)],
             )
 
@@ -193,5 +202,5 @@ async def anchor_role(base: Foundation) -> AsyncIterator[Added]:
     yield Added(
         performers=dict(settler.performers),
         loops=[placing.run],
-        routes=[ChannelRoutes(anchor), RecordRoutes(routing)],
+        routes=[ChannelRoutes(anchor), PayoutRoutes(settler), RecordRoutes(routing)],
     )

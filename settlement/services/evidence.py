@@ -10,7 +10,7 @@ from typing import ClassVar
 from settlement.core.lane import LANE, LaneState
 from settlement.core.refusals import AcknowledgementInvalid
 from settlement.core.watched import WATCHED, ReceiveEvidence, watched_key
-from settlement.errors import PaymentError
+from settlement.errors import InputError, OurError
 from settlement.ports.chain import ChainReader
 from settlement.protocol.signed import SignedAcknowledgement, SignedVoucher
 from settlement.protocol.typed_data import Domain
@@ -22,25 +22,14 @@ from settlement.types import ZERO_ADDRESS
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class WatchFull(PaymentError):
-    """The watchtower keeps no further lanes for others."""
+class WatchFull(OurError):
+    """This watchtower keeps no further lanes for others."""
 
-    code: ClassVar[str] = "SL-2040"
+    code: ClassVar[str] = "SL-8410"
     title: ClassVar[str] = "The watchtower is full"
-    fix: ClassVar[str] = "Hand this lane to another watchtower; this one keeps {lanes} lanes."
+    fix: ClassVar[str] = "Hand the lane to another watchtower; this one keeps {lanes} lanes."
 
     lanes: int
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class NotWatched(PaymentError):
-    """The evidence is of no use: its period is over, or its node is not registered."""
-
-    code: ClassVar[str] = "SL-2041"
-    title: ClassVar[str] = "There is nothing to watch"
-    fix: ClassVar[str] = "Hand over lanes of registered nodes and open periods: {problem}."
-
-    problem: str
 
 
 class EvidenceBook:
@@ -80,7 +69,7 @@ class EvidenceBook:
         """Keep a lane for another node; durable when it returns.
 
         Raises VoucherWrongDomain, SignatureInvalid, AcknowledgementInvalid, ChannelUnknown,
-        NotWatched, WatchFull.
+        InputError (nothing to watch there), WatchFull.
         """
         message = voucher.message
         require_voucher_signer(self._domain, voucher)
@@ -97,9 +86,9 @@ class EvidenceBook:
         acknowledgement.require(self._domain, anchor)
         windows = await self._calendar.windows(message.period)
         if await self._calendar.seconds() >= windows.direct_until:
-            raise NotWatched(problem="every window of the period is over")
+            raise InputError(where="voucher", problem="every window of its period is over")
         if await self._chain.payout_at(message.node, message.period) == ZERO_ADDRESS:
-            raise NotWatched(problem="the node is not registered")
+            raise InputError(where="voucher", problem="its node is not registered")
         key = watched_key(message.node, message.period, message.signer, message.token_class)
         await self._make_room(key)
         event = ReceiveEvidence(voucher=voucher, acknowledgement=acknowledgement)

@@ -95,6 +95,13 @@ class Watchtower:
         """Where an anchor's period stands."""
         return await self._engine.state(WATCH, watch_key(anchor, period))
 
+    async def periods(self) -> tuple[WatchState, ...]:
+        """Every anchor's recent periods, as far as anything was heard of them."""
+        earliest = await self._calendar.period() - LONGEST_LOOK_BACK
+        keys = await self._engine.store.keys(WATCH.kind)
+        recent = [key for key in keys if int(key.split("/")[1]) >= earliest]
+        return tuple([await self._engine.state(WATCH, key) for key in recent])
+
     async def hand_over(
         self, voucher: SignedVoucher, acknowledgement: SignedAcknowledgement
     ) -> None:

@@ -126,7 +126,7 @@ class WatchingNode(Process):
             anchors=self.anchors,
             terms=CollectorTerms(exposure_limit=2 * TOKEN),
         )
-        evidence = EvidenceBook(
+        self.evidence = EvidenceBook(
             engine=self.engine,
             domain=self.deployment.domain,
             chain=self.reader,
@@ -136,7 +136,7 @@ class WatchingNode(Process):
         )
         self.acts = WatchActs(
             engine=self.engine,
-            evidence=evidence,
+            evidence=self.evidence,
             directory=self.directory,
             calendar=self.calendar,
             chain=self.reader,
@@ -147,7 +147,7 @@ class WatchingNode(Process):
         )
         self.tower = Watchtower(
             engine=self.engine,
-            evidence=evidence,
+            evidence=self.evidence,
             directory=self.directory,
             calendar=self.calendar,
             acts=self.acts,

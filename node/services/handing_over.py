@@ -1,0 +1,71 @@
+"""Hands this node's lanes to the watchtowers that it chose, which act while it is away."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from settlement.client.watch_client import Lane, WatchClient
+from settlement.core.lane import LaneState
+from settlement.errors import SmartLayerError
+from settlement.ports.clock import Clock
+from settlement.services.calendar import Calendar
+from settlement.services.collector import Collector
+from settlement.types import Hash
+
+Shown = tuple[bytes, int, bytes, Hash]
+
+
+class HandingOver:
+    """A loop: every ``every_ms`` each watchtower is sent what it has not been sent before."""
+
+    def __init__(
+        self,
+        *,
+        towers: Sequence[str],
+        collector: Collector,
+        calendar: Calendar,
+        clock: Clock,
+        every_ms: int,
+    ) -> None:
+        self._towers = towers
+        self._collector = collector
+        self._calendar = calendar
+        self._clock = clock
+        self._every_ms = every_ms
+        self._sent: dict[str, dict[Shown, tuple[int, int]]] = {url: {} for url in towers}
+        self._log = structlog.get_logger("handing_over")
+
+    async def run(self) -> None:
+        """Hand over until cancelled."""
+        while self._towers:
+            for url in self._towers:
+                try:
+                    await self.hand_over(url)
+                except SmartLayerError as error:
+                    self._log.warning("not_handed_over", tower=url, error=str(error))
+            await self._clock.sleep_ms(self._every_ms)
+
+    async def hand_over(self, url: str) -> int:
+        """Send one watchtower what is new to it; returns how many lanes that were.
+
+        Raises AnchorApiUnreachable, AnchorApiRefused.
+        """
+        current = await self._calendar.period()
+        sent = self._sent[url]
+        new: dict[Shown, tuple[Lane, tuple[int, int]]] = {}
+        for period in range(max(0, current - 1), current + 1):
+            for lane in await self._collector.lanes(period):
+                evidence, mark = _evidence(lane), (lane.highest, lane.lease_cap)
+                name = (lane.signer, lane.period, lane.node, lane.token_class)
+                if evidence is not None and sent.get(name) != mark:
+                    new[name] = (evidence, mark)
+        if new:
+            async with WatchClient(url) as tower:
+                await tower.hand_over([evidence for evidence, _ in new.values()])
+            sent |= {name: mark for name, (_, mark) in new.items()}
+        return len(new)
+
+
+def _evidence(lane: LaneState) -> Lane | None:
+    voucher, acknowledgement = lane.best_voucher, lane.best_acknowledgement
+    return (voucher, acknowledgement) if voucher and acknowledgement else None
