@@ -96,6 +96,7 @@ class MemoryChain:
 
     def __post_init__(self) -> None:
         self._forks = 0
+        self._claimed: dict[tuple[Address, str | None], TransactionReceipt] = {}
         self._time = GENESIS
         self._blocks: list[Block] = []
         self._events: list[ChainEvent] = []
@@ -275,6 +276,14 @@ class MemoryChain:
         if self.refuse_next is not None:
             refusal, self.refuse_next = self.refuse_next, None
             raise refusal
+        if (known := self._claimed.get((account, call.claim))) is not None:
+            return known
+        receipt = self._mined(account, call)
+        if call.claim is not None:
+            self._claimed[account, call.claim] = receipt
+        return receipt
+
+    def _mined(self, account: Address, call: Call) -> TransactionReceipt:
         events = self.on_submit(account, call) if self.on_submit else ()
         self.submitted.append(call)
         self.submitted_by.append(account)
