@@ -12,7 +12,7 @@ Each of the three has a checksum, kept beside it: it shows bits that rotted, and
 what the next revision says it was built on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import ClassVar, Protocol
@@ -96,6 +96,11 @@ class Batch:
     outbox: tuple[OutboxEntry, ...] = ()
 
 
+Again = Callable[[MachineRow | None], Batch]
+"""Makes a batch anew from the newest row of its one machine (None: it has none); pure, or may raise
+a typed error that refuses the step."""
+
+
 class Store(Protocol):
     """Durable memory of one process (or of several workers sharing a database)."""
 
@@ -117,8 +122,13 @@ class Store(Protocol):
         """The keys of all machines of a kind that start with ``prefix``, sorted."""
         ...
 
-    async def commit(self, batch: Batch) -> None:
-        """Make the batch durable. Raises RevisionConflict or StoreFailed; then nothing is kept."""
+    async def commit(self, batch: Batch, again: Again | None = None) -> None:
+        """Make the batch durable. Raises RevisionConflict or StoreFailed; then nothing is kept.
+
+        Where another worker has moved the batch's machine on, a store that can calls ``again``
+        while it holds the row, and commits what that makes: so a worker that is always a little
+        later than another still gets its turn. What it raises is raised here.
+        """
         ...
 
     async def read_log(self, stream: str, start: int, limit: int) -> Sequence[LogRecord]:
@@ -182,16 +192,16 @@ class MemoryStore:
     async def keys(self, kind: str, prefix: str = "") -> Sequence[str]:
         return sorted(k for found, k in self.machines if found == kind and k.startswith(prefix))
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Batch, again: Again | None = None) -> None:
         if self.fail_next_commit is not None:
             failure, self.fail_next_commit = self.fail_next_commit, None
             raise failure
+        if again is not None and self._overtaken(batch):
+            (row,) = batch.machines
+            batch = again(self.machines.get((row.kind, row.key)))
         rows: set[tuple[str, str]] = set()
         for row in batch.machines:
-            held = self.machines.get((row.kind, row.key))
-            if (row.kind, row.key) in rows or (held.revision if held else 0) != row.revision - 1:
-                raise RevisionConflict(kind=row.kind, key=row.key)
-            if held and row.built_on not in (b"", held.checksum()):
+            if (row.kind, row.key) in rows or self._overtaken(Batch(machines=(row,))):
                 raise RevisionConflict(kind=row.kind, key=row.key)
             rows.add((row.kind, row.key))
         places: set[tuple[str, int]] = set()
@@ -204,6 +214,15 @@ class MemoryStore:
         for record in batch.records:
             self.logs.setdefault(record.stream, {})[record.position] = record
         self.outbox.update({entry.id: entry for entry in batch.outbox})
+
+    def _overtaken(self, batch: Batch) -> bool:
+        for row in batch.machines:
+            held = self.machines.get((row.kind, row.key))
+            if (held.revision if held else 0) != row.revision - 1:
+                return True
+            if held and row.built_on not in (b"", held.checksum()):
+                return True
+        return False
 
     async def read_log(self, stream: str, start: int, limit: int) -> Sequence[LogRecord]:
         unsigned(start, 63, "start")

@@ -5,14 +5,18 @@ durable; steps of one machine follow each other without waiting for the disk, so
 groups commits pays one sync for many steps. If a commit fails, the state in memory is dropped,
 every step that was built on it conflicts, and the next step waits until all of those have landed.
 
-This holds for one engine per store. Engines of several processes over one store would need the
-store to compare what a step was built on, not only its revision.
+Where several workers share a store, each has an engine of its own, and what one remembers of a
+machine may be old. A step is still made from it, and committed only if the store holds the very
+row that it was made from (its checksum says so); otherwise it is made again from the newest row,
+inside the store's transaction where the store can do that. A refusal counts only if it was the
+newest row that refused, and a state that is asked for is read anew.
 """
 
 import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,6 +26,7 @@ from settlement.core.machine import Machine, Record, Transition, effect_id
 from settlement.errors import SmartLayerError
 from settlement.ports.clock import Clock
 from settlement.ports.store import (
+    Again,
     Batch,
     LogRecord,
     MachineRow,
@@ -37,6 +42,10 @@ F = TypeVar("F")
 
 CACHED_MACHINES = 65_536
 CONFLICT_RETRIES = 8
+SHARED_RETRIES = 64
+"""Among workers a store that cannot repeat a step itself may refuse the same one many times."""
+CLAIM_MS = 30_000
+"""How long a worker's claim of an effect keeps it from others; renewed while it is at work."""
 LOOK_AHEAD = 128
 """Waiting effects that an outbox looks at in one turn."""
 FAILED_EFFECTS = "outbox/failed"
@@ -69,6 +78,15 @@ Performer = Callable[[Effect], Awaitable[None]]
 error to give up (the effect then goes to the log ``outbox/failed``). Must be idempotent by id."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """What an engine remembers of a machine; ``checksum`` is that of its row."""
+
+    revision: int
+    checksum: bytes
+    state: Any
+
+
 @dataclass(slots=True)
 class _Flight:
     """Commits of one machine that the store has not answered yet."""
@@ -83,7 +101,7 @@ class Engine:
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store = store
         self.clock = clock
-        self._held: OrderedDict[tuple[str, str], tuple[int, Any]] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str], _Held] = OrderedDict()
         self._loading: dict[tuple[str, str], asyncio.Lock] = {}
         self._flights: dict[tuple[str, str], _Flight] = {}
         self._outboxes: list[asyncio.Event] = []
@@ -99,7 +117,9 @@ class Engine:
 
     async def state(self, machine: Machine[S, E, F], key: str) -> S:
         """The newest state of a machine, its initial state if it has seen nothing."""
-        _, state = await self._load(machine, key)
+        if self.store.shared:
+            await self._look_again(machine, key)
+        state: S = (await self._load(machine, key)).state
         return state
 
     async def apply(self, machine: Machine[S, E, F], key: str, event: E) -> Transition[S, F]:
@@ -109,26 +129,39 @@ class Engine:
         did not reach the disk, RevisionConflict if other workers kept winning, or if a record's
         log position is taken (its ``kind`` is then the stream).
         """
-        for _ in range(CONFLICT_RETRIES):
-            revision, state = await self._load(machine, key)
-            transition = machine.step(state, event, self.clock.now_ms())
-            batch = self._batch(machine, key, revision + 1, transition)
-            self._hold(machine.kind, key, revision + 1, transition.state)
+        transition: Transition[S, F]
+
+        def again(row: MachineRow | None) -> Batch:
+            nonlocal transition
+            transition, batch = self._step(machine, key, event, self._read(machine, key, row))
+            return batch
+
+        for _ in range(SHARED_RETRIES if self.store.shared else CONFLICT_RETRIES):
+            held = await self._load(machine, key)
             try:
-                await asyncio.shield(self._commit((machine.kind, key), batch))
+                transition, batch = self._step(machine, key, event, held)
+            except SmartLayerError:
+                if self.store.shared and await self._moved_on(machine, key, held):
+                    continue
+                raise
+            try:
+                await asyncio.shield(self._commit((machine.kind, key), batch, again))
             except RevisionConflict as conflict:
                 if (conflict.kind, conflict.key) != (machine.kind, key):
                     raise  # a log position is taken: no repetition of the step can help
                 continue
-            if batch.outbox:
+            if transition.effects:
                 self._wake_outboxes()
             return transition
         raise RevisionConflict(kind=machine.kind, key=key)
 
-    def _commit(self, name: tuple[str, str], batch: Batch) -> asyncio.Task[None]:
+    def _commit(self, name: tuple[str, str], batch: Batch, again: Again) -> asyncio.Task[None]:
         """Start a commit; it lands whether or not its caller is still waiting for it."""
         flight = self._flights.setdefault(name, _Flight())
-        commit = asyncio.create_task(self.store.commit(batch))
+        store = self.store
+        commit = asyncio.create_task(
+            store.commit(batch, again) if store.shared else store.commit(batch)
+        )
         flight.commits.add(commit)
 
         def landed(done: asyncio.Task[None]) -> None:
@@ -142,7 +175,7 @@ class Engine:
         commit.add_done_callback(landed)
         return commit
 
-    async def _load(self, machine: Machine[S, E, F], key: str) -> tuple[int, S]:
+    async def _load(self, machine: Machine[S, E, F], key: str) -> _Held:
         name = (machine.kind, key)
         while (held := self._held.get(name)) is None:
             if (flight := self._flights.get(name)) is not None:
@@ -154,30 +187,56 @@ class Engine:
             async with self._loading.setdefault(name, asyncio.Lock()):
                 if name in self._held or name in self._flights:
                     continue
-                revision, state = await self._stored(machine, key)
+                stored = self._read(machine, key, await self.store.load(machine.kind, key))
                 if name not in self._held and name not in self._flights:
-                    self._hold(machine.kind, key, revision, state)
+                    self._hold(name, stored)
             self._loading.pop(name, None)
         self._held.move_to_end(name)
         return held
 
-    async def _stored(self, machine: Machine[S, E, F], key: str) -> tuple[int, S]:
+    async def _look_again(self, machine: Machine[S, E, F], key: str) -> None:
+        """Forget what is remembered if another worker has moved the machine on."""
+        name = (machine.kind, key)
+        held = self._held.get(name)
+        if held is None or name in self._flights:
+            return  # it is loaded next, or our own commits will tell
         row = await self.store.load(machine.kind, key)
-        if row is None:
-            return 0, machine.initial(key)
-        return row.revision, msgspec.json.decode(row.state, type=machine.state_type)
+        unchanged = self._held.get(name) is held and name not in self._flights
+        if unchanged and (row.checksum() if row else b"") != held.checksum:
+            self._hold(name, self._read(machine, key, row))
 
-    def _hold(self, kind: str, key: str, revision: int, state: object) -> None:
-        self._held[(kind, key)] = (revision, state)
-        self._held.move_to_end((kind, key))
+    async def _moved_on(self, machine: Machine[S, E, F], key: str, refused: _Held) -> bool:
+        """Whether a step that was refused may be taken on the newest state, which is held then."""
+        name = (machine.kind, key)
+        while (flight := self._flights.get(name)) is not None:
+            await flight.landed.wait()
+        await self._look_again(machine, key)
+        return (await self._load(machine, key)).checksum != refused.checksum
+
+    def _read(self, machine: Machine[S, E, F], key: str, row: MachineRow | None) -> _Held:
+        if row is None:
+            return _Held(revision=0, checksum=b"", state=machine.initial(key))
+        state = msgspec.json.decode(row.state, type=machine.state_type)
+        return _Held(revision=row.revision, checksum=row.checksum(), state=state)
+
+    def _hold(self, name: tuple[str, str], held: _Held) -> None:
+        self._held[name] = held
+        self._held.move_to_end(name)
         while len(self._held) > CACHED_MACHINES:
             self._held.popitem(last=False)
 
-    def _batch(
-        self, machine: Machine[S, E, F], key: str, revision: int, transition: Transition[S, F]
-    ) -> Batch:
+    def _step(
+        self, machine: Machine[S, E, F], key: str, event: E, held: _Held
+    ) -> tuple[Transition[S, F], Batch]:
+        """Make a step upon a state; the engine holds what it leads to as the newest from now on."""
+        transition = machine.step(held.state, event, self.clock.now_ms())
+        revision = held.revision + 1
         row = MachineRow(
-            kind=machine.kind, key=key, revision=revision, state=_encode(transition.state)
+            kind=machine.kind,
+            key=key,
+            revision=revision,
+            state=_encode(transition.state),
+            built_on=held.checksum,
         )
         outbox = tuple(
             OutboxEntry(
@@ -189,9 +248,10 @@ class Engine:
             )
             for index, effect in enumerate(transition.effects)
         )
-        return Batch(
-            machines=(row,), records=tuple(map(log_record, transition.records)), outbox=outbox
-        )
+        after = _Held(revision=revision, checksum=row.checksum(), state=transition.state)
+        self._hold((machine.kind, key), after)
+        records = tuple(map(log_record, transition.records))
+        return transition, Batch(machines=(row,), records=records, outbox=outbox)
 
 
 def log_record(record: Record) -> LogRecord:
@@ -225,7 +285,7 @@ class Outbox:
         self._per_key = per_key
         self._first_retry_ms = first_retry_ms
         self._longest_retry_ms = longest_retry_ms
-        self._under_way: dict[Hash, str] = {}
+        self._under_way: dict[Hash, OutboxEntry] = {}
         self._ended: set[Hash] = set()
         self._grew = engine.outbox_grew()
         self._failing = asyncio.Lock()
@@ -250,12 +310,14 @@ class Outbox:
     async def _start_due(self, group: asyncio.TaskGroup) -> int:
         entries = await self._due()
         for entry in entries:
-            self._under_way[entry.id] = entry.key
+            self._under_way[entry.id] = entry
             group.create_task(self._perform(entry))
         return len(entries)
 
     async def _due(self) -> list[OutboxEntry]:
         room = self._concurrency - len(self._under_way)
+        if self._engine.store.shared:
+            return await self._claimed(room)
         if room <= 0:
             return []
         self._ended.clear()
@@ -264,7 +326,7 @@ class Outbox:
         found = await self._engine.store.pending(
             self._engine.clock.now_ms(), LOOK_AHEAD + len(self._under_way), self._kinds
         )
-        busy = Counter(self._under_way.values())
+        busy = Counter(entry.key for entry in self._under_way.values())
         chosen: list[OutboxEntry] = []
         for entry in found:
             # What ended while the store was read may still be in what it gave.
@@ -273,6 +335,26 @@ class Outbox:
                 busy[entry.key] += 1
                 chosen.append(entry)
         return chosen[:room]
+
+    async def _claimed(self, room: int) -> list[OutboxEntry]:
+        """Effects that no other worker is given as long as this one is at work on them."""
+        store, now = self._engine.store, self._engine.clock.now_ms()
+        for entry in list(self._under_way.values()):
+            if entry.id in self._under_way and entry.due_ms - now < CLAIM_MS // 2:
+                self._under_way[entry.id] = replace(entry, due_ms=now + CLAIM_MS)
+                await store.postpone(entry.id, now + CLAIM_MS, entry.attempts)
+        if room <= 0:
+            return []
+        found = await store.claim(now, now + CLAIM_MS, room, self._kinds)
+        busy = Counter(entry.key for entry in self._under_way.values())
+        chosen: list[OutboxEntry] = []
+        for entry in found:
+            busy[entry.key] += 1
+            if busy[entry.key] <= self._per_key:
+                chosen.append(entry)
+            else:
+                await store.postpone(entry.id, now + self._first_retry_ms, entry.attempts)
+        return chosen
 
     async def _wait(self) -> None:
         grew = asyncio.create_task(self._grew.wait())
@@ -297,22 +379,45 @@ class Outbox:
         except SmartLayerError as error:
             if error.retryable:
                 delay = min(self._first_retry_ms << min(entry.attempts, 16), self._longest_retry_ms)
-                await store.postpone(entry.id, clock.now_ms() + delay, entry.attempts + 1)
+                until, tries = clock.now_ms() + delay, entry.attempts + 1
+                await self._reported(partial(store.postpone, entry.id, until, tries))
                 return
             self._log.error("effect_failed", effect=entry.kind, key=entry.key, error=str(error))
-            await self._give_up(entry, error)
+            await self._reported(partial(self._give_up, entry, error))
         else:
-            await store.done(entry.id)
+            await self._reported(partial(store.done, entry.id))
         finally:
             self._under_way.pop(entry.id, None)
             self._ended.add(entry.id)
             self._grew.set()
 
+    async def _reported(self, report: Callable[[], Awaitable[None]]) -> None:
+        """Tell the store what became of an effect, until it takes it: while it takes no writes,
+        what was performed must not be performed over and over."""
+        pause = self._first_retry_ms
+        while True:
+            try:
+                return await report()
+            except SmartLayerError as error:
+                if not error.retryable:
+                    raise
+            await self._engine.clock.sleep_ms(pause)
+            pause = min(2 * pause, self._longest_retry_ms)
+
     async def _give_up(self, entry: OutboxEntry, error: SmartLayerError) -> None:
         store = self._engine.store
         body = FailedEffect(kind=entry.kind, key=entry.key, body=entry.body, error=str(error))
         async with self._failing:  # one at a time: each takes the log's next position
-            position = await store.log_length(FAILED_EFFECTS)
-            record = Record(stream=FAILED_EFFECTS, position=position, body=body)
-            await store.commit(Batch(records=(log_record(record),)))
+            while not await self._logged(body):
+                pass  # another worker has taken that position
         await store.done(entry.id)
+
+    async def _logged(self, body: FailedEffect) -> bool:
+        store = self._engine.store
+        position = await store.log_length(FAILED_EFFECTS)
+        record = Record(stream=FAILED_EFFECTS, position=position, body=body)
+        try:
+            await store.commit(Batch(records=(log_record(record),)))
+        except RevisionConflict:
+            return False
+        return True

@@ -6,11 +6,19 @@ and one sync for all, is what makes a commit cheap. Reading the rows below and w
 is the databases' own business (``sqlite_rows``, ``postgres_rows``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from settlement.ports.store import Batch, LogRecord, MachineRow, OutboxEntry, RevisionConflict
+from settlement.errors import SmartLayerError
+from settlement.ports.store import (
+    Again,
+    Batch,
+    LogRecord,
+    MachineRow,
+    OutboxEntry,
+    RevisionConflict,
+)
 from settlement.types import Hash
 
 MachineName = tuple[str, str]
@@ -20,6 +28,14 @@ Place = tuple[str, int]
 Known = tuple[int, bytes]
 """The revision of a machine and the checksum of its row."""
 ABSENT: Known = (0, b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A batch that can be made anew where another worker has moved its one machine on."""
+
+    batch: Batch
+    again: Again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +64,29 @@ class Claim:
     kinds: frozenset[str] | None
 
 
-Change = Batch | Postpone | Done | Claim
+Change = Batch | Step | Postpone | Done | Claim
 """What a caller asks the writer for."""
-Outcome = RevisionConflict | Sequence[OutboxEntry]
-"""What became of a change that was written or refused: the effects that a claim got, else none."""
+Outcome = SmartLayerError | Sequence[OutboxEntry]
+"""What became of a change: why it was refused, or the effects that a claim got, else none."""
 NOTHING: Sequence[OutboxEntry] = ()
 
 
 def names_in(changes: Sequence[Change]) -> set[MachineName]:
     """The machines whose rows a group is judged against."""
-    batches = (change for change in changes if isinstance(change, Batch))
-    return {(row.kind, row.key) for batch in batches for row in batch.machines}
+    return {(row.kind, row.key) for batch in _batches(changes) for row in batch.machines}
 
 
 def places_in(changes: Sequence[Change]) -> set[Place]:
     """The places in logs that a group asks for."""
-    batches = (change for change in changes if isinstance(change, Batch))
-    return {(record.stream, record.position) for batch in batches for record in batch.records}
+    return {(each.stream, each.position) for batch in _batches(changes) for each in batch.records}
+
+
+def _batches(changes: Sequence[Change]) -> Iterator[Batch]:
+    for change in changes:
+        if isinstance(change, Batch):
+            yield change
+        elif isinstance(change, Step):
+            yield change.batch
 
 
 @dataclass(slots=True)
@@ -90,6 +112,8 @@ class Group:
         match change:
             case Batch():
                 return self._add_batch(change)
+            case Step():
+                return self._add_batch(change.batch)
             case Postpone():
                 self._postpone(change)
             case Done():

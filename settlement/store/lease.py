@@ -10,15 +10,18 @@ advisory lock on PostgreSQL, both released by the system when their process ends
 """
 
 import os
+import re
 import socket
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from settlement.errors import InputError
 from settlement.store.schema import lease
 
 SOLE = ""
 """The name of the sole owner; workers have longer ones."""
+WORKER_NAME = re.compile(r"[a-z0-9-]{1,32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,12 @@ class Lease:
 
     name: str
     fence: int
+
+
+def require_worker_name(worker: str | None) -> None:
+    """Raise InputError unless a worker's name is short and plain."""
+    if worker is not None and not WORKER_NAME.fullmatch(worker):
+        raise InputError(where=f"worker {worker!r}", problem="expected 1 to 32 of a-z, 0-9 and -")
 
 
 def this_process() -> str:

@@ -19,11 +19,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.errors import StoreFailed
-from settlement.ports.store import Batch, LogRecord, MachineRow, OutboxEntry
+from settlement.ports.store import Again, Batch, LogRecord, MachineRow, OutboxEntry
 from settlement.store import queries
 from settlement.store.errors import StoreCorrupt
-from settlement.store.group import Claim, Done, Postpone
-from settlement.store.lease import Lease, take_lease
+from settlement.store.group import Claim, Done, Postpone, Step
+from settlement.store.lease import Lease, require_worker_name, take_lease
 from settlement.store.migrate import ensure_schema
 from settlement.store.postgres_reads import Reads
 from settlement.store.postgres_session import LOST, Target, told
@@ -53,6 +53,7 @@ class PostgresStore:
         longest_queue: int = LONGEST_QUEUE,
         failpoint: Failpoint = no_failpoint,
     ) -> None:
+        require_worker_name(worker)
         self.target = target
         self._worker = worker
         self._largest_group = largest_group
@@ -105,9 +106,9 @@ class PostgresStore:
     async def keys(self, kind: str, prefix: str = "") -> Sequence[str]:
         return [key for (key,) in await self._read(queries.machine_keys(kind, prefix))]
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Batch, again: Again | None = None) -> None:
         queries.require_storable(batch)
-        await self._writer.submit(batch)
+        await self._writer.submit(batch if again is None else Step(batch=batch, again=again))
 
     async def read_log(self, stream: str, start: int, limit: int) -> Sequence[LogRecord]:
         return await self._rows(queries.records_from(stream, start, limit), queries.record_of)

@@ -8,9 +8,21 @@ whole group is judged anew.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from settlement.ports.store import OutboxEntry
-from settlement.store.group import NOTHING, Change, Claim, Group, Outcome, names_in, places_in
+from settlement.errors import SmartLayerError
+from settlement.ports.store import MachineRow, OutboxEntry, RevisionConflict
+from settlement.store.group import (
+    NOTHING,
+    Change,
+    Claim,
+    Group,
+    Outcome,
+    Place,
+    Step,
+    names_in,
+    places_in,
+)
 from settlement.store.lease import Lease
+from settlement.store.queries import require_storable
 from settlement.types import Hash
 
 Connection = Any
@@ -26,6 +38,7 @@ SELECT kind, key, revision, checksum
 FROM unnest($1::bytea[], $2::bytea[]) AS wanted (kind, key) JOIN machine USING (kind, key)
 ORDER BY kind, key FOR UPDATE OF machine
 """
+_STATE_OF = "SELECT revision, state FROM machine WHERE kind = $1 AND key = $2"
 _TAKEN_PLACES = """
 SELECT stream, position
 FROM unnest($1::bytea[], $2::bigint[]) AS wanted (stream, position)
@@ -99,7 +112,12 @@ async def write_changes(connection: Connection, changes: Sequence[Change]) -> li
     """Judge and write a group in the open transaction. Raises Overtaken."""
     group = await _group_over(connection, changes)
     there = set(group.held)
-    outcomes: list[Outcome] = [group.add(change) or NOTHING for change in changes]
+    outcomes: list[Outcome] = []
+    for change in changes:
+        refusal: SmartLayerError | None = group.add(change)
+        if isinstance(refusal, RevisionConflict) and isinstance(change, Step):
+            refusal = await _add_again(connection, group, change)
+        outcomes.append(refusal or NOTHING)
     await _write_group(connection, group, there)
     for index, change in enumerate(changes):
         if isinstance(change, Claim):
@@ -107,15 +125,43 @@ async def write_changes(connection: Connection, changes: Sequence[Change]) -> li
     return outcomes
 
 
+async def _add_again(connection: Connection, group: Group, step: Step) -> SmartLayerError | None:
+    """Make the step anew from the newest row, which this transaction has locked or has made."""
+    (stale,) = step.batch.machines
+    name = (stale.kind, stale.key)
+    newest: MachineRow | None = None
+    if name in group.machines:
+        newest = group.machines[name][0]
+    elif name in group.held:
+        row = await connection.fetchrow(_STATE_OF, *(part.encode() for part in name))
+        newest = MachineRow(
+            kind=stale.kind, key=stale.key, revision=row["revision"], state=row["state"]
+        )
+    try:
+        batch = step.again(newest)
+        require_storable(batch)
+    except SmartLayerError as refusal:
+        return refusal
+    group.taken |= await _taken(connection, places_in([batch]))
+    return group.add(batch)
+
+
 async def _group_over(connection: Connection, changes: Sequence[Change]) -> Group:
-    held, taken = {}, set()
+    # Places first: whoever took one has committed its machine too, so that what is read of the
+    # machines afterwards is no older, and a step that is merely late is not taken for a collision.
+    taken = await _taken(connection, places_in(changes))
+    held = {}
     if names := names_in(changes):
         rows = await connection.fetch(_HELD_MACHINES, *_columns(names, 2))
         held = {(_text(kind), _text(key)): (number, sum_) for kind, key, number, sum_ in rows}
-    if places := places_in(changes):
-        rows = await connection.fetch(_TAKEN_PLACES, *_columns(places, 2))
-        taken = {(_text(stream), position) for stream, position in rows}
     return Group(held=held, taken=taken)
+
+
+async def _taken(connection: Connection, places: set[Place]) -> set[Place]:
+    if not places:
+        return set()
+    rows = await connection.fetch(_TAKEN_PLACES, *_columns(places, 2))
+    return {(_text(stream), position) for stream, position in rows}
 
 
 async def _write_group(connection: Connection, group: Group, there: set[tuple[str, str]]) -> None:

@@ -12,7 +12,7 @@ from settlement.store.errors import StoreOwned
 from settlement.store.lease import this_process
 
 CONNECT_S = 3
-OWNER_WAIT_MS = 2_000
+OWNER_WAIT_MS = 1_000
 """How long an opening waits for the process before it to end."""
 _STORE_LOCK = 0x534C
 _WORKER_LOCK = 0x534D

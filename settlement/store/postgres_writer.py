@@ -19,7 +19,7 @@ import asyncpg
 from settlement.errors import SmartLayerError, StoreFailed
 from settlement.ports.store import Batch, OutboxEntry
 from settlement.store.errors import StoreBusy, StoreFenced, StoreFull, StoreUnsure
-from settlement.store.group import Change, Outcome
+from settlement.store.group import Change, Outcome, Step
 from settlement.store.lease import Lease
 from settlement.store.postgres_rows import Fenced, Overtaken, take_turn, write_changes
 from settlement.store.postgres_session import LOST, told
@@ -96,7 +96,7 @@ class PostgresWriter:
             raise self._fence_error()
         if self._closed:
             raise StoreFailed(problem="it was closed")
-        if len(self._queue) >= self._longest_queue and isinstance(change, Batch):
+        if len(self._queue) >= self._longest_queue and isinstance(change, Batch | Step):
             raise StoreBusy(waiting=len(self._queue))
         answer: asyncio.Future[Sequence[OutboxEntry]] = self._loop.create_future()
         self._queue.append(_Waiting(change=change, answer=answer))
@@ -115,7 +115,7 @@ class PostgresWriter:
     async def _run(self) -> None:
         while group := await self._next_group():
             attempt = _Attempt(outcomes=[])
-            answers: Sequence[SmartLayerError | Outcome]
+            answers: Sequence[Outcome]
             try:
                 answers = await self._commit([waiting.change for waiting in group], attempt)
             except asyncio.CancelledError:
@@ -134,9 +134,7 @@ class PostgresWriter:
         count = min(len(self._queue), self._largest_group)
         return [self._queue.popleft() for _ in range(count)]
 
-    async def _commit(
-        self, changes: Sequence[Change], attempt: _Attempt
-    ) -> Sequence[SmartLayerError | Outcome]:
+    async def _commit(self, changes: Sequence[Change], attempt: _Attempt) -> Sequence[Outcome]:
         """Each change's refusal, or what it gave where it is durable now."""
         while True:
             try:
@@ -238,7 +236,7 @@ class PostgresWriter:
         return StoreFenced(database=self._database, fence=self._lease.fence)
 
 
-def _resolve(group: Sequence[_Waiting], answers: Sequence[SmartLayerError | Outcome]) -> None:
+def _resolve(group: Sequence[_Waiting], answers: Sequence[Outcome]) -> None:
     for waiting, answer in zip(group, answers, strict=True):
         if waiting.answer.done():
             continue  # its caller was cancelled; the change stands all the same

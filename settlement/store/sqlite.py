@@ -25,11 +25,11 @@ import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from settlement.errors import StoreFailed
-from settlement.ports.store import Batch, LogRecord, MachineRow, OutboxEntry
+from settlement.ports.store import Again, Batch, LogRecord, MachineRow, OutboxEntry
 from settlement.store import queries
 from settlement.store.errors import StoreCorrupt, StoreOwned, StoreUnreadable
 from settlement.store.group import Claim, Done, Postpone
-from settlement.store.lease import Lease, holder_of, take_lease
+from settlement.store.lease import Lease, holder_of, require_worker_name, take_lease
 from settlement.store.migrate import ensure_schema
 from settlement.store.writer import Failpoint, GroupWriter, no_failpoint
 from settlement.types import Hash, unsigned
@@ -40,7 +40,7 @@ LARGEST_GROUP = 512
 LONGEST_QUEUE = 8_192
 READERS = 2
 LOCK_WAIT_S = 10
-OWNER_WAIT_S = 2.0
+OWNER_WAIT_S = 1.0
 """How long an opening waits for the process before it to end."""
 CHECKPOINT_PAGES = 4_000
 
@@ -63,11 +63,13 @@ class SqliteStore:
         longest_queue: int = LONGEST_QUEUE,
         failpoint: Failpoint = no_failpoint,
     ) -> None:
+        require_worker_name(worker)
         self.path = path
         self._worker = worker
         self._largest_group = largest_group
         self._longest_queue = longest_queue
         self._failpoint = failpoint
+        self._locks: list[int] = []
         self._write_engine = _engine(path, writes=True)
         self._read_engine = _engine(path, writes=False)
 
@@ -110,7 +112,8 @@ class SqliteStore:
         rows = await self._read(queries.machine_keys(kind, prefix))
         return [key for (key,) in rows]
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Batch, again: Again | None = None) -> None:
+        # The writer's thread cannot call ``again``, whose states belong to the event loop.
         queries.require_storable(batch)
         await self._writer.submit(batch)
 
@@ -168,15 +171,21 @@ class SqliteStore:
     def _open(self) -> Lease:
         try:
             _create_private(self.path)
-            self._lock = _lock(self.path, alone=not self.shared)
-            if self._lock is None:
-                raise StoreOwned(database=str(self.path), holder=self._holder())
+            self._lock()
             with self._write_engine.begin() as connection:
                 ensure_schema(connection, str(self.path))
                 return take_lease(connection, self._worker)
-        except (sa.exc.SQLAlchemyError, OSError) as error:
+        except BaseException as error:
             self._write_engine.dispose()
-            raise StoreFailed(problem=f"{self.path}: {error}") from error
+            _unlock(self._locks)
+            if isinstance(error, sa.exc.SQLAlchemyError | OSError):
+                raise StoreFailed(problem=f"{self.path}: {error}") from error
+            raise
+
+    def _lock(self) -> None:
+        self._locks = _locks(self.path, self._worker)
+        if not self._locks:
+            raise StoreOwned(database=str(self.path), holder=self._holder())
 
     def _holder(self) -> str:
         try:
@@ -191,27 +200,46 @@ class SqliteStore:
         self._readers.shutdown()
         self._read_engine.dispose()
         self._write_engine.dispose()
-        if self._lock is not None:
-            os.close(self._lock)
+        _unlock(self._locks)
 
 
-def _lock(path: Path, *, alone: bool) -> int | None:
-    """Lock the file ``{path}.lock``, against all others or only against one that would be alone;
-    the system unlocks it when this process ends. None where another process keeps it."""
-    # Not the database itself: closing any handle of it would drop SQLite's own locks.
-    name = path.with_name(f"{path.name}.lock")
-    handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _locks(path: Path, worker: str | None) -> list[int]:
+    """The handles of the locked files beside a database: one that keeps workers and a sole owner
+    apart, and one that keeps a worker from its namesake; none where another process has either.
+
+    The system unlocks them when this process ends. The database itself is not locked so: closing
+    any handle of it would drop SQLite's own locks.
+    """
+    wanted = [(path.with_name(f"{path.name}.lock"), fcntl.LOCK_EX)]
+    if worker is not None:
+        own = path.with_name(f"{path.name}.{worker}.lock")
+        wanted = [(wanted[0][0], fcntl.LOCK_SH), (own, fcntl.LOCK_EX)]
+    held: list[int] = []
+    for name, kind in wanted:
+        held.append(os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if not _locked(held[-1], kind):
+            _unlock(held)
+            return []
+    return held
+
+
+def _locked(handle: int, kind: int) -> bool:
     deadline = time.monotonic() + OWNER_WAIT_S
     while True:
         try:
-            fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                os.close(handle)
-                return None
+                return False
             time.sleep(0.02)
         else:
-            return handle
+            return True
+
+
+def _unlock(handles: list[int]) -> None:
+    for handle in handles:
+        os.close(handle)
+    handles.clear()
 
 
 def _engine(path: Path, *, writes: bool) -> sa.Engine:

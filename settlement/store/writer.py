@@ -120,7 +120,7 @@ class GroupWriter:
                 self._queue.put(None)
         return group
 
-    def _commit(self, changes: Sequence[Change]) -> Sequence[SmartLayerError | Outcome]:
+    def _commit(self, changes: Sequence[Change]) -> Sequence[Outcome]:
         """Each change's refusal, or what it gave where it is durable now. Never raises."""
         if self._closing is not None:
             return [_again(self._closing) for _ in changes]
@@ -178,7 +178,7 @@ def _caused(error: SmartLayerError, cause: Exception) -> SmartLayerError:
     return error
 
 
-def _resolve(group: Sequence[_Waiting], outcomes: Sequence[SmartLayerError | Outcome]) -> None:
+def _resolve(group: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
     for waiting, outcome in zip(group, outcomes, strict=True):
         if waiting.answer.done():
             continue  # its caller was cancelled; the change stands all the same
