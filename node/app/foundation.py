@@ -6,10 +6,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import structlog
 
@@ -31,6 +32,7 @@ from node.sandbox.pool import PoolConfig, SandboxPool
 from node.services.beacon import RandaoBeacon
 from node.services.chain_view import ChainView
 from node.services.dispatch import Dispatch
+from node.services.endpoint_metrics import EndpointMetrics
 from node.services.feed_interest import FeedInterest
 from node.services.feeds import FeedService
 from node.services.following import Following
@@ -44,7 +46,8 @@ from settlement.chain.follower import Follower, FollowerOptions
 from settlement.chain.keystore import load_key
 from settlement.chain.quorum import open_rpc
 from settlement.chain.reader import RpcChainReader
-from settlement.chain.sender import RpcSender
+from settlement.chain.sender import RpcSender, SenderLimits
+from settlement.chain.standing import Standing
 from settlement.ports.chain import ChainReader, ChainWriter
 from settlement.ports.clock import Clock
 from settlement.ports.store import Store
@@ -57,12 +60,16 @@ from settlement.services.engine import Engine
 from settlement.store.sqlite import SqliteStore
 from settlement.types import checksum
 
+Loop = Callable[[], Coroutine[Any, Any, None]]
 OpenSandbox = Callable[[], AbstractAsyncContextManager[Sandbox]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edges:
-    """A node's ports, each open; the sandbox is opened by the role that needs it."""
+    """A node's ports, each open; the sandbox is opened by the role that needs it.
+
+    ``loops`` is what they do in the background, ``endpoints`` how those of the chain have served.
+    """
 
     key: SigningKey
     deployment: Deployment
@@ -74,6 +81,8 @@ class Edges:
     http: OutgoingHttp
     scripts: ScriptSource
     open_sandbox: OpenSandbox
+    loops: tuple[Loop, ...] = ()
+    endpoints: tuple[Standing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +112,7 @@ class Foundation:
     http: OutgoingHttp
     open_sandbox: OpenSandbox
     timing: Timing
+    loops: tuple[Loop, ...]
 
 
 @asynccontextmanager
@@ -133,17 +143,21 @@ async def real_edges(config: NodeConfig) -> AsyncIterator[tuple[Edges, Mesh]]:
             cache=config.data_dir / "engine",
             bubblewrap=await asyncio.to_thread(_bubblewrap),
         )
+        limits = SenderLimits(depth=config.confirmations)
+        sender = RpcSender(rpc, key, deployment=deployment, limits=limits, store=store)
         edges = Edges(
             key=key,
             deployment=deployment,
             clock=clock,
             store=store,
             chain=RpcChainReader(rpc, deployment),
-            writer=RpcSender(rpc, key, deployment=deployment),
+            writer=sender,
             network=mesh,
             http=GuardedHttp(exchanger, clock),
             scripts=HttpScripts(exchanger),
             open_sandbox=lambda: SandboxPool(pool),
+            loops=(sender.run,),
+            endpoints=rpc.standings,
         )
         yield edges, mesh
 
@@ -167,6 +181,7 @@ async def lay_foundation(config: NodeConfig, edges: Edges) -> Foundation:
     terms = (await chain.parameters()).terms
     engine = Engine(edges.store, edges.clock)
     metrics = Metrics(checksum(edges.key.address))
+    metrics.registry.register(EndpointMetrics(edges.endpoints))
     view, calendar = ChainView(deployment.chain_id), Calendar(chain)
     directory = ChannelDirectory(engine)
     options = FollowerOptions(confirmations=config.confirmations, poll_ms=config.follow_interval_ms)
@@ -214,5 +229,6 @@ async def lay_foundation(config: NodeConfig, edges: Edges) -> Foundation:
         table=table,
         http=edges.http,
         open_sandbox=edges.open_sandbox,
+        loops=edges.loops,
         timing=Timing(lease_ms=config.election_window_ms, gap_ms=config.election_gap_ms),
     )

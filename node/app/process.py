@@ -82,6 +82,8 @@ async def _run(base: Foundation, added: Added) -> None:
         Outbox(base.engine, added.outside, per_key=CALLS_OF_ONE_TOKEN),
     ]
     async with asyncio.TaskGroup() as group:
+        for loop in base.loops:
+            group.create_task(loop())
         group.create_task(base.following.run())
         await base.following.caught_up.wait()
         await base.feeds.replay()

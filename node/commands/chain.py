@@ -33,8 +33,8 @@ from node.commands.terminal import Result, Terminal, run, until_stopped
 from settlement.chain.calls import amount_text, send_coin
 from settlement.chain.keystore import load_key
 from settlement.chain.local import LocalChain
+from settlement.chain.quorum import endpoints_of, open_rpc
 from settlement.chain.quotes import window_notes
-from settlement.chain.rpc import JsonRpc
 from settlement.chain.sender import RpcSender
 from settlement.errors import InputError
 from settlement.ports.chain import Call
@@ -123,7 +123,7 @@ def deploy_network(
 
     async def work() -> Result:
         key = load_key(keystore, password_file)
-        async with JsonRpc(rpc_url, await chain_id_of(rpc_url)) as rpc:
+        async with open_rpc(endpoints_of(rpc_url), await chain_id_of(rpc_url)) as rpc:
             return await found_network(
                 terminal,
                 rpc,

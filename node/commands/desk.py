@@ -16,9 +16,10 @@ from settlement.chain.abi import artifact
 from settlement.chain.calls import Calls
 from settlement.chain.deployment import Deployment
 from settlement.chain.dispute_calls import DisputeCalls
+from settlement.chain.quorum import endpoints_of, open_rpc
 from settlement.chain.quotes import Quote
 from settlement.chain.reader import RpcChainReader
-from settlement.chain.rpc import JsonRpc
+from settlement.chain.rpc import JsonRpc, Rpc
 from settlement.chain.stake_calls import StakeCalls
 from settlement.errors import InputError
 from settlement.ports.chain import Call, TransactionReceipt
@@ -42,7 +43,7 @@ class Writer(Protocol):
         ...
 
 
-WriterOf = Callable[[JsonRpc, Deployment], Writer]
+WriterOf = Callable[[Rpc, Deployment], Writer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +138,8 @@ class Desk:
 
 
 async def chain_id_of(rpc_url: str) -> int:
-    """The chain that an endpoint shows. Raises RpcUnreachable."""
-    async with JsonRpc(rpc_url, 0) as rpc:
+    """The chain that the first endpoint shows. Raises InputError and RpcUnreachable."""
+    async with JsonRpc(endpoints_of(rpc_url)[0], 0) as rpc:
         return int(await rpc.once("eth_chainId"), 16)
 
 
@@ -148,7 +149,7 @@ async def open_desk(
 ) -> AsyncIterator[Desk]:
     """Connect to the network of a deployment file. Raises InputError, WrongChain, NotDeployed."""
     known = Deployment.load(deployment)
-    async with JsonRpc(rpc_url, known.chain_id) as rpc:
+    async with open_rpc(endpoints_of(rpc_url), known.chain_id) as rpc:
         reader = RpcChainReader(rpc, known)
         await reader.require_deployed()
         yield Desk(

@@ -5,7 +5,7 @@ from pathlib import Path
 from node.commands.terminal import Result, Terminal
 from settlement.chain.deploy import creation_calls, deploy, plan_for
 from settlement.chain.reader import latest_block
-from settlement.chain.rpc import JsonRpc
+from settlement.chain.rpc import Rpc
 from settlement.errors import InputError
 from settlement.ports.chain import ChainWriter
 from settlement.ports.chain_terms import DAY
@@ -17,7 +17,7 @@ SHORTEST, LONGEST = 30, 366 * DAY
 
 async def found_network(
     terminal: Terminal,
-    rpc: JsonRpc,
+    rpc: Rpc,
     writer: ChainWriter,
     path: Path,
     *,

@@ -17,7 +17,7 @@ from node.commands.desk import open_desk, token_amount
 from node.commands.terminal import Result, Terminal, run
 from settlement.chain.deployment import Deployment
 from settlement.chain.keystore import load_key
-from settlement.chain.rpc import JsonRpc
+from settlement.chain.rpc import Rpc
 from settlement.chain.sender import RpcSender
 from settlement.errors import InputError
 from settlement.protocol.signing import SigningKey
@@ -75,7 +75,10 @@ HashOption = Annotated[
     typer.Option(parser=parsed(parse_hash), metavar="HASH", help="keccak256 of the script."),
 ]
 RpcUrl = Annotated[
-    str, typer.Option(envvar="SMARTLAYER_RPC_URL", help="JSON-RPC endpoint of the chain.")
+    str,
+    typer.Option(
+        envvar="SMARTLAYER_RPC_URL", help="JSON-RPC endpoint of the chain, or several by comma."
+    ),
 ]
 DeploymentFile = Annotated[
     Path, typer.Option(envvar="SMARTLAYER_DEPLOYMENT", help="JSON file with the contracts.")
@@ -156,7 +159,7 @@ class ChainCommand:
         run(terminal, work())
 
 
-def _sender(key: SigningKey, rpc: JsonRpc, deployment: Deployment) -> RpcSender:
+def _sender(key: SigningKey, rpc: Rpc, deployment: Deployment) -> RpcSender:
     return RpcSender(rpc, key, deployment=deployment)
 
 
