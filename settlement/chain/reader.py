@@ -17,6 +17,7 @@ from settlement.ports.chain_records import (
     ChannelAccount,
     ExecutionRates,
     PeriodPot,
+    PeriodRent,
     RegisteredClass,
     RegisteredNode,
     RentAccount,
@@ -145,6 +146,11 @@ class RpcChainReader:
 
     async def rent(self, class_id: Hash) -> RentAccount:
         return build(RentAccount, await self._view("RentVault", "rentOf", class_id))
+
+    async def rent_in(self, class_id: Hash, period: int) -> PeriodRent:
+        rent, spent = await self._answer("RentVault", "rentAt", class_id, period)
+        instances = await self._view("RentVault", "instancesAt", class_id, period)
+        return PeriodRent(instances=instances, rent=rent, spent=spent)
 
     async def rent_quote(self, class_id: Hash, instances: int, periods: int) -> tuple[int, int]:
         """What that rent costs now, and until when (unix seconds) it would be paid."""

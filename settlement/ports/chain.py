@@ -15,6 +15,7 @@ from settlement.ports.chain_records import (
     ChannelAccount,
     ExecutionRates,
     PeriodPot,
+    PeriodRent,
     RegisteredClass,
     RegisteredNode,
     RentAccount,
@@ -150,6 +151,10 @@ class ChainReader(Protocol):
 
     async def rent(self, class_id: Hash) -> RentAccount:
         """A class's rent; its state is NONE where it never began."""
+        ...
+
+    async def rent_in(self, class_id: Hash, period: int) -> PeriodRent:
+        """What a class pays in one period; zeros where it pays nothing."""
         ...
 
     async def owner_of(self, contract: Address, number: int) -> Address | None:

@@ -243,6 +243,21 @@ class RentAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodRent:
+    """What a class pays in one period: for how many instances, how much, and what of it was earned
+    or returned already."""
+
+    instances: int
+    rent: int
+    spent: int
+
+    @property
+    def left(self) -> int:
+        """What can still be earned or returned."""
+        return self.rent - self.spent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodPot:
     """What an anchor collected in one period (``IChannelHub.Pot``)."""
 

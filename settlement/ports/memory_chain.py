@@ -17,6 +17,7 @@ from settlement.ports.chain_records import (
     ChannelAccount,
     ExecutionRates,
     PeriodPot,
+    PeriodRent,
     PotStatus,
     RegisteredClass,
     RegisteredNode,
@@ -51,6 +52,7 @@ _NO_POT = PeriodPot(
 _NO_RENT = RentAccount(
     instances=0, started_in=0, paid_until=0, state=RentState.NONE, expiry=0, suspended_at=0
 )
+_NO_PERIOD_RENT = PeriodRent(instances=0, rent=0, spent=0)
 
 OnSubmit = Callable[[Address, Call], Sequence[ChainEvent]]
 """What a call by an account causes: the events of its block. May raise a ChainError."""
@@ -83,6 +85,7 @@ class MemoryChain:
     classes: dict[Hash, RegisteredClass] = field(default_factory=dict)
     revenues: dict[Hash, tuple[Address, int]] = field(default_factory=dict)
     rents: dict[Hash, RentAccount] = field(default_factory=dict)
+    rents_by_period: dict[tuple[Hash, int], PeriodRent] = field(default_factory=dict)
     owners: dict[tuple[Address, int], Address] = field(default_factory=dict)
     balances: dict[Address, int] = field(default_factory=dict)
     stake_balances: dict[Address, int] = field(default_factory=dict)
@@ -248,6 +251,10 @@ class MemoryChain:
     async def rent(self, class_id: Hash) -> RentAccount:
         self._reach()
         return self.rents.get(class_id, _NO_RENT)
+
+    async def rent_in(self, class_id: Hash, period: int) -> PeriodRent:
+        self._reach()
+        return self.rents_by_period.get((class_id, period), _NO_PERIOD_RENT)
 
     async def owner_of(self, contract: Address, number: int) -> Address | None:
         self._reach()

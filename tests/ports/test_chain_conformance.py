@@ -323,6 +323,7 @@ async def test_what_never_happened_reads_as_zero(world: World) -> None:
     pot = await world.reader.pot(NODE.address, 0)
     assert (pot.sum, pot.leaf_count) == (0, 0)
     assert (await world.reader.rent(world.class_id)).state is RentState.NONE
+    assert (await world.reader.rent_in(world.class_id, 0)).left == 0
     assert await world.reader.credit(STRANGER) == 0
     assert await world.reader.balance(STRANGER) == 0
     assert await world.reader.stake_balance(STRANGER) == 0
