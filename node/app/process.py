@@ -26,6 +26,7 @@ from settlement.ports.chain_events import (
     StakeAdded,
     UrlsUpdated,
 )
+from settlement.ports.stake_events import KeyRotated, NodeSlashed
 from settlement.services.engine import Outbox
 
 CALLS_OF_ONE_TOKEN = 2
@@ -122,7 +123,9 @@ def _members_linked(view: ChainView, mesh: Mesh) -> Callable[[ChainEvent], Await
     """Keep the mesh's members those of the registry."""
 
     async def follow(event: ChainEvent) -> None:
-        if isinstance(event, NodeRegistered | StakeAdded | NodeLeft | UrlsUpdated):
+        if isinstance(
+            event, NodeRegistered | StakeAdded | NodeLeft | UrlsUpdated | NodeSlashed | KeyRotated
+        ):
             members = {
                 member.key: LinkMember(key=member.key, link_url=member.link_url)
                 for role in (SERVICE, ANCHOR)

@@ -81,11 +81,11 @@ def draw_holders(
 
 
 def stake_weight(member: Member) -> int:
-    """A node's weight: its stake in whole units of 10**15 base units, at least 1.
+    """A node's weight: all of its active stake, in whole units of 10**15 base units, at least 1.
 
     Declared class and measured service are factors of 1 for now; they enter here.
     """
-    return max(1, member.stake // 10**15)
+    return max(1, member.weight // 10**15)
 
 
 def eligible(members: MemberList, activation_block: int, rules: Rules) -> tuple[Candidate, ...]:

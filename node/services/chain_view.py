@@ -10,10 +10,15 @@ from dataclasses import dataclass, replace
 
 from node.core.members import (
     Member,
+    MemberAccount,
+    MemberDelegated,
     MemberEvent,
     MemberJoined,
     MemberList,
     MemberMoved,
+    MemberNamed,
+    MemberRekeyed,
+    MemberSlashed,
     MemberStaked,
 )
 from settlement.ports.chain import Block
@@ -29,6 +34,14 @@ from settlement.ports.chain_events import (
     ThawRequested,
     TokenMoved,
     UrlsUpdated,
+)
+from settlement.ports.stake_events import (
+    KeyRotated,
+    NodeSlashed,
+    OperatorChanged,
+    PayoutChanged,
+    StakeDelegated,
+    StakeUndelegated,
 )
 from settlement.types import ZERO_ADDRESS, Address, Hash, TokenClass, TokenId
 
@@ -90,6 +103,7 @@ class ChainView:
         self.tokens: dict[Hash, TokenView] = {}
         self._listeners: list[Listener] = []
         self._applied: list[ChainEvent] = []
+        self._rekeyed: list[tuple[int, KeyRotated]] = []
 
     def subscribe(self, listener: Listener) -> None:
         """Have every later event delivered to ``listener``, after the view has moved."""
@@ -125,11 +139,42 @@ class ChainView:
 
     def rewind(self, block: int) -> None:
         """Undo everything from ``block`` on: the chain replaced it."""
-        kept = [event for event in self._applied if event.block < block]
+        self._applied = [event for event in self._applied if event.block < block]
+        self._rekeyed = [
+            (since, event)
+            for since, event in self._rekeyed
+            if since < block and event.block < block
+        ]
+        self._rebuild()
+
+    def rotations(self) -> tuple[KeyRotated, ...]:
+        """Changes of key that are announced and not in force; of one key's the last counts."""
+        done = {event.position for _, event in self._rekeyed}
+        found = {e.key: e for e in self._applied if isinstance(e, KeyRotated)}
+        return tuple(event for event in found.values() if event.position not in done)
+
+    async def rekey(self, event: KeyRotated, block: int) -> None:
+        """A change of key is in force from ``block`` on, the first one of its period."""
+        self._rekeyed.append((block, event))
+        self._rekeyed.sort(key=lambda found: found[0])
+        self._rebuild()
+        for listener in self._listeners:
+            await listener(event)
+
+    def _rebuild(self) -> None:
+        """Everything again from its events; changes of key stand before their block's others."""
         self.members, self.classes, self.tokens = MemberList(), {}, {}
-        self._applied = kept
-        for event in kept:
+        waiting = list(self._rekeyed)
+        for event in self._applied:
+            while waiting and waiting[0][0] <= event.block:
+                self._apply_key(*waiting.pop(0))
             self._apply(event)
+        for since, rotated in waiting:
+            self._apply_key(since, rotated)
+
+    def _apply_key(self, block: int, event: KeyRotated) -> None:
+        change = MemberRekeyed(block=block, key=event.key, new_key=event.new_key)
+        self.members = self.members.after(change)
 
     def _apply(self, event: ChainEvent) -> None:
         match event:
@@ -191,6 +236,18 @@ def member_event(event: ChainEvent) -> MemberEvent | None:
                 since_block=event.block,
             )
             return MemberJoined(block=event.block, member=member)
+        case StakeDelegated() | StakeUndelegated():
+            return MemberDelegated(block=event.block, key=event.key, delegated=event.delegated)
+        case NodeSlashed():
+            return MemberSlashed(
+                block=event.block, key=event.key, stake=event.stake, delegated=event.delegated
+            )
+        case PayoutChanged():
+            return MemberAccount(block=event.block, key=event.key, payout=event.payout)
+        case OperatorChanged():
+            return MemberAccount(block=event.block, key=event.key, operator=event.operator)
+        case KeyRotated():
+            return MemberNamed(block=event.block, key=event.key, new_key=event.new_key)
         case StakeAdded() | ThawRequested():
             return MemberStaked(block=event.block, key=event.key, stake=event.stake)
         case NodeLeft():

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from node.services.chain_view import ChainView
 from node.services.metrics import Metrics
 from settlement.chain.follower import ChainBatch, Follower
+from settlement.ports.chain import ChainReader
 from settlement.ports.chain_events import ChainEvent, ClassRegistered
 from settlement.services.calendar import Calendar
 from settlement.services.directory import ChannelDirectory
@@ -57,10 +58,35 @@ class Following:
         await self._directory.receive(batch.events)
         self._watch_new_classes(batch.events)
         await self._view.follow(batch.events, batch.head)
+        await self._change_keys(batch.last)
         for listener in self._also:
             await listener(batch)
+
+    async def _change_keys(self, last: int) -> None:
+        """Put rotated keys in force whose period has begun by block ``last``.
+
+        Every node finds the same block, so that all see the same members in it.
+        """
+        reader = self._follower.reader
+        for event in self._view.rotations():
+            opens_at = (await self._calendar.windows(event.from_period)).opens_at
+            if last > event.block and (await reader.block(last)).timestamp >= opens_at:
+                block = await first_block_at(reader, opens_at, event.block, last)
+                await self._view.rekey(event, block)
 
     def _watch_new_classes(self, events: Sequence[ChainEvent]) -> None:
         for event in events:
             if isinstance(event, ClassRegistered):
                 self._follower.watch(event.token_contract)
+
+
+async def first_block_at(chain: ChainReader, timestamp: int, before: int, last: int) -> int:
+    """The first block not older than ``timestamp``: after block ``before``, which is older, and at
+    ``last`` at the latest."""
+    while last - before > 1:
+        middle = (before + last) // 2
+        if (await chain.block(middle)).timestamp >= timestamp:
+            last = middle
+        else:
+            before = middle
+    return last

@@ -2,7 +2,18 @@
 
 import pytest
 
-from node.core.members import Member, MemberJoined, MemberList, MemberMoved, MemberStaked
+from node.core.members import (
+    Member,
+    MemberAccount,
+    MemberDelegated,
+    MemberJoined,
+    MemberList,
+    MemberMoved,
+    MemberNamed,
+    MemberRekeyed,
+    MemberSlashed,
+    MemberStaked,
+)
 from node.errors import SignerUnknown
 from settlement.types import Address
 
@@ -73,3 +84,38 @@ def test_a_reorganisation_forgets_what_came_after_its_block() -> None:
 def test_an_event_about_an_unknown_node_is_refused() -> None:
     with pytest.raises(SignerUnknown):
         MemberList().after(MemberStaked(block=1, key=ONE, stake=1))
+
+
+def test_delegated_stake_weighs_and_a_slash_takes_of_both_kinds() -> None:
+    members = MemberList().after_all(
+        [joined(ONE, 1), MemberDelegated(block=2, key=ONE, delegated=50)]
+    )
+    assert [m.weight for m in members.active(1)] == [150]
+    slashed = members.after(MemberSlashed(block=3, key=ONE, stake=90, delegated=45))
+    assert [m.weight for m in slashed.active(1)] == [135]
+    emptied = slashed.after(MemberSlashed(block=4, key=ONE, stake=0, delegated=0))
+    assert emptied.active(1) == ()
+    assert [m.weight for m in emptied.active_at(2, 1)] == [150]
+
+
+def test_an_account_that_changes_leaves_the_other_one_as_it_was() -> None:
+    members = MemberList().after_all([joined(ONE, 1), MemberAccount(block=2, key=ONE, payout=TWO)])
+    changed = members.newest(ONE)
+    assert changed is not None
+    assert (changed.payout, changed.operator) == (TWO, ONE)
+
+
+def test_a_new_key_takes_the_place_of_the_old_one_from_its_block_on() -> None:
+    members = MemberList().after_all(
+        [
+            joined(ONE, 1),
+            MemberNamed(block=5, key=ONE, new_key=TWO),
+            MemberStaked(block=6, key=TWO, stake=70),
+            MemberRekeyed(block=9, key=ONE, new_key=TWO),
+            MemberStaked(block=12, key=ONE, stake=80),
+        ]
+    )
+    assert [(m.key, m.stake) for m in members.active_at(8, 1)] == [(ONE, 70)]
+    assert [(m.key, m.stake) for m in members.active_at(9, 1)] == [(TWO, 70)]
+    assert [(m.key, m.stake, m.since_block) for m in members.active(1)] == [(TWO, 80, 1)]
+    assert [m.key for m in members.up_to(8).active(1)] == [ONE]
