@@ -56,6 +56,18 @@ class NodeConfig(BaseSettings):
     )
 
     data_dir: Path = Field(description="Folder of the database, certificate and script cache.")
+    database: str = Field(
+        default="",
+        description="A file, or postgresql://user@host/name; empty: node.sqlite in data_dir.",
+    )
+    database_password_file: Path | None = Field(
+        default=None, description="File whose first line is the database user's password."
+    )
+    worker: str | None = Field(
+        default=None,
+        pattern="^[a-z0-9-]{1,32}$",
+        description="This process's name where several share the database.",
+    )
     deployment: Path = Field(description="JSON file with the contracts' addresses.")
     rpc_url: Endpoints = Field(
         description="JSON-RPC endpoints of the chain; of several a majority must agree on money.",
@@ -80,15 +92,6 @@ class NodeConfig(BaseSettings):
     )
     update_price: int = Field(
         default=SERVICE_TOKEN // 100, ge=0, description="Least price of an update."
-    )
-    million_gas_price: int = Field(
-        default=SERVICE_TOKEN // 1_000, ge=0, lt=1 << 96, description="Rate of a million gas."
-    )
-    output_byte_price: int = Field(
-        default=SERVICE_TOKEN // 10**7, ge=0, lt=1 << 96, description="Rate of an output byte."
-    )
-    page_price: int = Field(
-        default=SERVICE_TOKEN // 10**6, ge=0, lt=1 << 96, description="Rate of a page of memory."
     )
     exposure_limit: int = Field(
         default=SERVICE_TOKEN // 10, ge=0, description="What may be served beyond a lane's lease."
@@ -142,9 +145,9 @@ class NodeConfig(BaseSettings):
         return (init_settings, env_settings, *files)
 
     @property
-    def database(self) -> Path:
-        """The SQLite file."""
-        return self.data_dir / "node.sqlite"
+    def store(self) -> str:
+        """Where the store is: a SQLite file, or a database of PostgreSQL."""
+        return self.database or str(self.data_dir / "node.sqlite")
 
 
 def load_config(toml: Path | None, **flags: Any) -> NodeConfig:

@@ -30,6 +30,7 @@ from settlement.errors import (
     SmartLayerError,
 )
 from settlement.protocol.wire import error_to_json
+from settlement.store.errors import StoreFull
 
 RETRY_AFTER_S = "1"
 Responder = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -48,6 +49,7 @@ _STATUS: tuple[tuple[type[SmartLayerError], int], ...] = (
     (FeedError, 422),
     (NetworkError, 503),
     (ChainError, 503),
+    (StoreFull, 507),
     (OurError, 503),
 )
 

@@ -40,10 +40,11 @@ from node.services.metrics import Metrics
 from node.services.placement_judge import PlacementJudge
 from node.services.script_library import ScriptLibrary
 from node.services.table import Table
+from node.store.ownership import claim_database, key_in_use
 from node.store.scripts import ScriptCache
 from settlement.chain.deployment import Deployment
 from settlement.chain.follower import Follower, FollowerOptions
-from settlement.chain.keystore import load_key
+from settlement.chain.keystore import load_key, read_password
 from settlement.chain.quorum import open_rpc
 from settlement.chain.reader import RpcChainReader
 from settlement.chain.sender import RpcSender, SenderLimits
@@ -57,7 +58,7 @@ from settlement.services.calendar import Calendar
 from settlement.services.clock import SystemClock
 from settlement.services.directory import ChannelDirectory
 from settlement.services.engine import Engine
-from settlement.store.sqlite import SqliteStore
+from settlement.store.opening import open_store
 from settlement.types import checksum
 
 Loop = Callable[[], Coroutine[Any, Any, None]]
@@ -120,14 +121,17 @@ async def real_edges(config: NodeConfig) -> AsyncIterator[tuple[Edges, Mesh]]:
     """Open everything but the links, which the mesh opens once it is served; close it in the
     opposite order.
 
-    Raises InputError and KeystoreUnusable for a wrong configuration, StoreFailed, WrongChain.
+    Raises InputError and KeystoreUnusable for a wrong configuration, KeyInUse, StoreOwned,
+    StoreFailed, DatabaseOfAnother, WrongChain.
     """
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = load_key(config.keystore, config.password_file)
     deployment = Deployment.load(config.deployment)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(SqliteStore(config.database))
+        stack.enter_context(key_in_use(config.keystore, shared=config.worker is not None))
+        store = await stack.enter_async_context(_store(config))
+        await claim_database(store, key.address)
         rpc = await stack.enter_async_context(open_rpc(config.rpc_url, deployment.chain_id))
         mesh = Mesh(
             key=key,
@@ -160,6 +164,12 @@ async def real_edges(config: NodeConfig) -> AsyncIterator[tuple[Edges, Mesh]]:
             endpoints=rpc.standings,
         )
         yield edges, mesh
+
+
+def _store(config: NodeConfig) -> AbstractAsyncContextManager[Store]:
+    file = config.database_password_file
+    password = None if file is None else read_password(file)
+    return open_store(config.store, password=password, worker=config.worker)
 
 
 def _bubblewrap() -> Bubblewrap | None:

@@ -6,12 +6,14 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from importlib.metadata import version
 
+import structlog
+
 from node.api.application import make_application
 from node.api.feeds import FeedRoutes
 from node.api.health import HealthRoutes, Identity
 from node.api.tokens import RouteRoutes
 from node.app.foundation import Foundation, lay_foundation, real_edges
-from node.app.roles import Added, anchor_role, service_role
+from node.app.roles import Added, Loop, anchor_role, service_role
 from node.app.watching import watching
 from node.config import NodeConfig, Role
 from node.core.placement import ANCHOR, SERVICE
@@ -19,6 +21,7 @@ from node.net.deadlines import Limits, serve
 from node.net.members import Member as LinkMember
 from node.net.mesh import Mesh
 from node.services.chain_view import ChainView
+from settlement.errors import StoreFailed
 from settlement.ports.chain_events import (
     ChainEvent,
     NodeLeft,
@@ -28,9 +31,12 @@ from settlement.ports.chain_events import (
 )
 from settlement.ports.stake_events import KeyRotated, NodeSlashed
 from settlement.services.engine import Outbox
+from settlement.store.errors import StoreBusy
 
 CALLS_OF_ONE_TOKEN = 2
 """Outgoing calls of one token at a time: a slow server must not hold up other tokens'."""
+STORE_PAUSE_MS = 500
+LONGEST_STORE_PAUSE_MS = 10_000
 ROLE_BITS = {Role.SERVICE: SERVICE, Role.ANCHOR: ANCHOR}
 
 
@@ -84,16 +90,30 @@ async def _run(base: Foundation, added: Added) -> None:
     ]
     async with asyncio.TaskGroup() as group:
         for loop in base.loops:
-            group.create_task(loop())
-        group.create_task(base.following.run())
+            group.create_task(_kept_up(base, loop))
+        group.create_task(_kept_up(base, base.following.run))
         await base.following.caught_up.wait()
         await base.feeds.replay()
         for outbox in outboxes:
-            group.create_task(outbox.run())
-        group.create_task(base.feeds.run())
-        group.create_task(base.table.run())
+            group.create_task(_kept_up(base, outbox.run))
+        group.create_task(_kept_up(base, base.feeds.run))
+        group.create_task(_kept_up(base, base.table.run))
         for loop in added.loops:
-            group.create_task(loop())
+            group.create_task(_kept_up(base, loop))
+
+
+async def _kept_up(base: Foundation, loop: Loop) -> None:
+    """Run a loop; begin it again when the store took no write, as on a full disk. The node goes on
+    answering what needs none, says so in its health, and goes on with the rest by itself."""
+    log, pause = structlog.get_logger("node"), STORE_PAUSE_MS
+    while True:
+        try:
+            return await loop()
+        except* (StoreFailed, StoreBusy) as refused:
+            problem = str(refused.exceptions[0])
+            log.warning("store_takes_no_writes", loop=loop.__qualname__, problem=problem)
+        await base.engine.clock.sleep_ms(pause)
+        pause = min(2 * pause, LONGEST_STORE_PAUSE_MS)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -146,6 +166,8 @@ def _common_routes(base: Foundation) -> list[HealthRoutes | RouteRoutes | FeedRo
 def missing(base: Foundation) -> list[str]:
     """What a node still waits for before it can do its work."""
     found: list[str] = []
+    if (failure := base.engine.store.failure) is not None:
+        found.append(f"the store takes no writes: {failure}")
     if not base.following.caught_up.is_set():
         found.append("the chain is not caught up")
     bits = sum(ROLE_BITS[role] for role in base.config.roles)
