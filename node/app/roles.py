@@ -9,8 +9,6 @@ from node.api.channels import ChannelRoutes, RecordRoutes
 from node.api.tokens import TokenRoutes
 from node.api.watching import PayoutRoutes
 from node.app.foundation import Foundation
-from node.config import NodeConfig
-from node.core.pricing import Rates
 from node.services.acknowledging import LinkAcknowledgements, serve_acknowledgements
 from node.services.actions import Actions
 from node.services.executing import Executing
@@ -29,7 +27,6 @@ from settlement.chain.calls import Calls
 from settlement.chain.dispute_calls import DisputeCalls
 from settlement.chain.follower import ChainBatch
 from settlement.services.anchor import Anchor
-from settlement.services.calendar import Calendar
 from settlement.services.collector import Collector, CollectorTerms
 from settlement.services.engine import Performer
 from settlement.services.settler import Settler
@@ -52,8 +49,9 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
     """Hold instances, run scripts, answer reads, collect vouchers."""
     config, clock = base.config, base.engine.clock
     async with base.open_sandbox() as sandbox:
-        prices = price_book(config, base.calendar)
-        runner = Runner(sandbox, prices.ran)
+        floor = Prices(read=config.read_price, update=config.update_price)
+        prices = PriceBook(floor, base.calendar, base.engine)
+        runner = Runner(sandbox, prices)
         instances = Instances(
             engine=base.engine, view=base.view, chain=base.chain, scripts=base.scripts
         )
@@ -127,17 +125,7 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
                 loops=[executing.run, inbox.run, handing_over.run],
                 routes=[TokenRoutes(reads, instances, replication)],
             )
-
-
-def price_book(config: NodeConfig, calendar: Calendar) -> PriceBook:
-    """This node's prices: measured use at the configured rates, over the configured floor."""
-    floor = Prices(read=config.read_price, update=config.update_price)
-    rates = Rates(
-        million_gas=config.million_gas_price,
-        output_byte=config.output_byte_price,
-        page=config.page_price,
-    )
-    return PriceBook(floor, rates, calendar)
+            await prices.close()
 
 
 @asynccontextmanager

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from node.commands.desk import open_desk
 from node.commands.issuing import LARGEST_SCRIPT, read_file
 from node.commands.options import AsJson
 from node.commands.terminal import Result, Terminal, run
 from node.commands.tokens import pairs
-from node.config import SERVICE_TOKEN, NodeConfig
+from node.config import SERVICE_TOKEN
 from node.core.pricing import Rates, Usage, bill_up
 from node.ports.sandbox import MAX_INPUT_BYTES, Mode, RunRequest, RunResult
 from node.sandbox.host import HostConfig
@@ -24,6 +25,8 @@ from node.sandbox.runner import Runner
 from node.tokenscript.build import build
 from node.tokenscript.parse import parse_unsigned
 from settlement.errors import InputError
+from settlement.ports.chain_records import ExecutionRates
+from settlement.ports.chain_terms import DEFAULT_RATES
 from settlement.types import keccak
 
 script = typer.Typer(no_args_is_help=True, help="Run scripts on this machine, as a node would.")
@@ -70,12 +73,24 @@ def run_script(
     values: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Fill in a template.")
     ] = None,
+    rpc_url: Annotated[
+        str | None,
+        typer.Option(envvar="SMARTLAYER_RPC_URL", help="A chain, to price at its rates."),
+    ] = None,
+    deployment: Annotated[
+        Path | None,
+        typer.Option(envvar="SMARTLAYER_DEPLOYMENT", help="JSON file with that chain's contracts."),
+    ] = None,
     with_profile: Annotated[
         bool, typer.Option("--profile", help="Show by function where the gas goes.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a script once: its result, state, effects, logs, gas and price."""
+    """Run a script once: its result, state, effects, logs, gas and price.
+
+    Prices are at the rates that a network's voters have set, if it is named, else at those that a
+    network begins with.
+    """
     terminal = Terminal(as_json=as_json)
 
     async def work() -> Result:
@@ -100,7 +115,7 @@ def run_script(
         require_well_formed(request, runner.engine)
         loading = replace(request, mode=Mode.LOAD, gas_limit=Mode.LOAD.gas_limit)
         loaded, result = runner.run(loading), runner.run(request)
-        told = _told(request, loaded, result)
+        told = _told(request, loaded, result, await _rates(terminal, rpc_url, deployment))
         if not with_profile:
             return told
         found = profile(runner, request, result.gas)
@@ -150,17 +165,26 @@ def _entry_for(event: bytes) -> str:
     return _HANDLERS[kind]
 
 
-def _told(request: RunRequest, loaded: RunResult, result: RunResult) -> Result:
-    """What a run came to, with its price at the default rates."""
-    rates = Rates(
-        **{
-            name: NodeConfig.model_fields[f"{name}_price"].default
-            for name in ("million_gas", "output_byte", "page")
-        }
-    )
+async def _rates(
+    terminal: Terminal, rpc_url: str | None, deployment: Path | None
+) -> ExecutionRates | None:
+    """The rates of the network that is named in full."""
+    if rpc_url is None or deployment is None:
+        return None
+    async with open_desk(terminal, rpc_url, deployment, None) as desk:
+        return await desk.reader.rates()
+
+
+def _told(
+    request: RunRequest, loaded: RunResult, result: RunResult, voted: ExecutionRates | None
+) -> Result:
+    """What a run came to, with its price."""
+    rates = voted or DEFAULT_RATES
     output = (result.state or b"", result.result or b"", *result.effects)
     usage = Usage(gas=result.gas, output_bytes=sum(map(len, output)), pages=result.pages)
-    price, once = bill_up(rates, usage), bill_up(rates, Usage(gas=loaded.gas))
+    million = rates.read_gas if request.mode is Mode.READ else rates.update_gas
+    price = bill_up(_rates_at(rates, million), usage)
+    once = bill_up(_rates_at(rates, rates.update_gas), Usage(gas=loaded.gas))
     return {
         "entry": request.entry,
         "mode": request.mode.value,
@@ -177,9 +201,14 @@ def _told(request: RunRequest, loaded: RunResult, result: RunResult) -> Result:
         "pages": result.pages,
         "price": _tokens(price),
         "load_price": _tokens(once),
+        "rates": "the network's" if voted else "those of a new network",
         "output_hash": result.output_hash,
         "exports": _value(loaded.result),
     }
+
+
+def _rates_at(rates: ExecutionRates, million_gas: int) -> Rates:
+    return Rates(million_gas=million_gas, output_byte=rates.output_byte, page=rates.page)
 
 
 def _value(text: bytes | None) -> Any:

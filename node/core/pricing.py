@@ -2,8 +2,9 @@
 
     bill = rate · (run gas, and load gas on activation) + rate · output bytes + rate · pages
 
-The rates are the network's, in base units; gas is counted by the engine (see the engine's ADR), so
-every node comes to the same bill. Rates of gas are for a million, and only the sum of a bill is
+The rates are the network's, set by its voters for a period, in base units; gas is counted by the
+engine (see the engine's ADR), so every node comes to the same bill. Gas of an update has a rate of
+its own, since every replica runs it. Rates of gas are for a million, and only the sum of a bill is
 rounded, up: nobody runs a script at a loss, and nobody pays a whole unit twice.
 """
 

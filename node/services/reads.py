@@ -119,6 +119,7 @@ class Reads:
         charge = await self._collector.charge(admission, answer)
         if charge.answer != answer:
             return _same(request, charge.answer)
+        await self._prices.paid(instance.script.source_hash, read)
         self._metrics.reads.labels(interface=request.interface).inc()
         self._metrics.earned.inc(price)
         self._metrics.read_seconds.observe(time.perf_counter() - started)

@@ -4,7 +4,6 @@ The event that a handler sees is made here, from the input alone, so that every 
 same one. A script that fails is an outcome like any other: the version advances, the state stays.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
@@ -23,12 +22,12 @@ from node.core.inputs import (
 from node.core.journal import Execution
 from node.errors import InputInvalid, NotCanonical, RunFailed
 from node.ports.sandbox import Mode, RunRequest, RunResult, Sandbox, Status
-from node.services.prices import UPDATES
+from node.services.prices import PriceBook, Updated
 from node.services.script_library import ClassScript
 from node.tokenscript.described import DescribedAttestation
 from node.tokenscript.strict_json import Json, parse_json
 from settlement.errors import InputError
-from settlement.types import Hash, TokenId, checksum, hex_text, keccak
+from settlement.types import ZERO_HASH, Hash, TokenId, checksum, hex_text, keccak
 
 MAX_EFFECT_BYTES = 16_384
 """Bytes of all effects of one run, at most. An anchor that is asked to make a call gets them with
@@ -47,16 +46,12 @@ class Base:
     attributes: bytes
 
 
-Measure = Callable[[Hash, str, RunResult], Awaitable[None]]
-"""Told of every run that ended: the script's hash, the read's name or UPDATES, the result."""
-
-
 class Runner:
-    """Runs handlers in the sandbox; ``measure`` hears of each."""
+    """Runs handlers in the sandbox; ``prices`` hears of each."""
 
-    def __init__(self, sandbox: Sandbox, measure: Measure | None = None) -> None:
+    def __init__(self, sandbox: Sandbox, prices: PriceBook | None = None) -> None:
         self._sandbox = sandbox
-        self._measure = measure
+        self._prices = prices
 
     async def apply(self, script: ClassScript, base: Base, data: bytes, time_ms: int) -> Execution:
         """Run the handler of an input. ``time_ms`` is the journal entry's time.
@@ -78,9 +73,11 @@ class Runner:
             state=base.state,
         )
         if handler not in script.service.script.handlers:
+            await self._tell(script, base, given, None)
             return execution
         context = context_of(base.token, attributes, time_ms, input_hash(given))
         result = await self._run(script, handler, Mode.UPDATE, base.state, event, context)
+        await self._tell(script, base, given, result)
         # Both depend on the run alone, so that every replica comes to the same.
         if result.status is not Status.OK or sum(map(len, result.effects)) > MAX_EFFECT_BYTES:
             return replace(execution, output_hash=result.output_hash, output=result.output)
@@ -98,7 +95,25 @@ class Runner:
         """Run a read on a state. Raises RunFailed (retryable) when this node could not run it."""
         event = to_bytes(arguments)
         context = context_of(base.token, base.attributes, now_s * 1_000, base.root)
-        return await self._run(script, interface, Mode.READ, base.state, event, context)
+        result = await self._run(script, interface, Mode.READ, base.state, event, context)
+        if self._prices is not None:
+            await self._prices.read(script.source_hash, interface, result)
+        return result
+
+    async def _tell(
+        self, script: ClassScript, base: Base, given: AnyInput, result: RunResult | None
+    ) -> None:
+        """Tell the price book what an input's run used; that of an activation, loading too."""
+        if self._prices is None:
+            return
+        update = Updated(token=base.token.id, version=base.version)
+        if isinstance(given, Activation):
+            nothing = Context(seed=ZERO_HASH, now_s=0, json=b"{}")
+            loaded = await self._run(script, "", Mode.LOAD, b"{}", b"null", nothing)
+            update = replace(update, load_gas=loaded.gas)
+        elif isinstance(given, Outcome):
+            update = replace(update, action=script.service.action(given.response.action))
+        await self._prices.updated(script.source_hash, update, result)
 
     async def _run(
         self,
@@ -125,9 +140,6 @@ class Runner:
         result = await self._sandbox.run(request)
         if not result.status.billable:
             raise RunFailed(status=result.status.value, problem=result.error)
-        if self._measure is not None:
-            name = entry if mode is Mode.READ else UPDATES
-            await self._measure(script.source_hash, name, result)
         return result
 
 

@@ -3,7 +3,7 @@
 from settlement.core.periods import PeriodTerms, PeriodWindows, windows_of
 from settlement.core.splits import Shares
 from settlement.ports.chain import Block, ChainReader
-from settlement.ports.chain_records import ChainParameters, Terms
+from settlement.ports.chain_records import ChainParameters, ExecutionRates, Terms
 
 
 class Calendar:
@@ -17,6 +17,7 @@ class Calendar:
         self._chain = chain
         self._seconds: int | None = None
         self._parameters: dict[int, ChainParameters] = {}
+        self._rates: dict[int, ExecutionRates] = {}
         self._clock: tuple[int, int] | None = None
 
     def observe(self, block: Block) -> None:
@@ -61,6 +62,18 @@ class Calendar:
         return Shares(
             protocol=terms.protocol_share, burn=terms.burn_share, anchor=terms.anchor_share
         )
+
+    async def rates(self, period: int) -> ExecutionRates:
+        """What running scripts costs in a period.
+
+        A change holds from the period after the next one, so those of the next are read along: a
+        node whose endpoint is away when a period begins knows them.
+        """
+        if period not in self._rates:
+            for each in (period, period + 1):
+                if each <= await self.period() + 1 and each not in self._rates:
+                    self._rates[each] = await self._chain.rates(each)
+        return self._rates.get(period) or await self._chain.rates(period)
 
     async def _of(self, period: int) -> ChainParameters:
         if (found := self._parameters.get(period)) is None:

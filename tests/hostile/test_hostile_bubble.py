@@ -41,6 +41,8 @@ def bubble() -> Bubblewrap:
             raise
         pytest.skip(f"bubblewrap is installed and does not work: {error.problem}")
     if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("bubblewrap is not installed")
         pytest.skip("bubblewrap is not installed")
     return found
 
