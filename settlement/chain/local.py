@@ -6,7 +6,6 @@ It listens on the loopback address only, on a free port, and is stopped when the
 import asyncio
 import os
 import shutil
-import socket
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -18,6 +17,7 @@ from typing import IO, ClassVar, Literal, Self
 from settlement.chain.calls import send_coin
 from settlement.chain.deploy import deploy, plan_for
 from settlement.chain.deployment import Deployment
+from settlement.chain.listening import free_port, is_taken, listens
 from settlement.chain.reader import RpcChainReader, latest_block
 from settlement.chain.rpc import JsonRpc
 from settlement.chain.sender import RpcSender
@@ -34,6 +34,7 @@ COIN = 10**18
 LOCAL_CHAIN_ID = 31_337
 FAUCET_COINS = 1_000_000
 _START_SECONDS = 30
+_START_ATTEMPTS = 5
 _STOP_SECONDS = 5
 _ANVIL_FOLDERS = (
     "node_modules/@foundry-rs/anvil-linux-amd64/bin",
@@ -75,7 +76,8 @@ class LocalChain:
     """A chain process on the loopback address. Use as an async context manager.
 
     ``kind`` None takes anvil if it is found under ``root`` or on PATH, else the embedded chain.
-    ``log`` is a file that takes the process's output.
+    ``log`` is a file that takes the process's output. Entering raises LocalChainFailed if ``port``
+    is taken; without a ``port`` another one is tried.
     """
 
     def __init__(
@@ -93,14 +95,18 @@ class LocalChain:
             raise LocalChainFailed(command="anvil", problem="it is neither installed nor on PATH")
         self.kind: Kind = "anvil" if self._anvil else "embedded"
         self.chain_id = chain_id
-        self.port = port or _free_port()
-        self.endpoint = f"http://127.0.0.1:{self.port}"
         self.faucet = faucet_key()
         self._log = log
         self._anvil_options = tuple(anvil_options)
         self._process: asyncio.subprocess.Process | None = None
         self._exits = AsyncExitStack()
-        self.rpc = JsonRpc(self.endpoint, chain_id, seconds=60)
+        self._wanted_port = port
+        self._settle_on(port or free_port())
+
+    def _settle_on(self, port: int) -> None:
+        self.port = port
+        self.endpoint = f"http://127.0.0.1:{port}"
+        self.rpc = JsonRpc(self.endpoint, self.chain_id, seconds=60)
         self._faucet_sender = RpcSender(self.rpc, self.faucet)
 
     async def __aenter__(self) -> Self:
@@ -178,6 +184,22 @@ class LocalChain:
         ]
 
     async def _start(self) -> None:
+        for attempt in range(_START_ATTEMPTS):
+            if attempt and self._wanted_port is None:
+                self._settle_on(free_port())
+            if await self._started():
+                break
+            await self._stop()
+        else:
+            raise self._failed(f"port {self.port} is taken")
+        if self.kind == "anvil":
+            wei = hex(FAUCET_COINS * COIN)
+            await self.rpc.once("anvil_setBalance", hex_text(self.faucet.address), wei)
+
+    async def _started(self) -> bool:
+        """Whether our own process serves the port; not so where somebody else does."""
+        if is_taken(self.port):
+            return False
         output: int | IO[bytes] = asyncio.subprocess.DEVNULL
         if self._log is not None:
             output = self._exits.enter_context(self._log.open("wb"))
@@ -189,26 +211,29 @@ class LocalChain:
         )
         await self._exits.enter_async_context(self.rpc)
         async with asyncio.timeout(_START_SECONDS):
-            await self._answering(self._process)
-        if self.kind == "anvil":
-            wei = hex(FAUCET_COINS * COIN)
-            await self.rpc.once("anvil_setBalance", hex_text(self.faucet.address), wei)
+            return await self._answering(self._process)
 
-    async def _answering(self, process: asyncio.subprocess.Process) -> None:
+    async def _answering(self, process: asyncio.subprocess.Process) -> bool:
         while True:
             if process.returncode is not None:
-                problem = f"it ended with exit code {process.returncode}"
-                raise LocalChainFailed(command=" ".join(self.command()), problem=problem)
+                if is_taken(self.port):
+                    return False  # somebody else came first
+                raise self._failed(f"it ended with exit code {process.returncode}")
             try:
                 await self.rpc.once("eth_chainId")
             except RpcUnreachable:
-                await asyncio.sleep(0.02)
+                pass
             else:
-                return
+                if await asyncio.to_thread(listens, process.pid, self.port):
+                    return True
+            await asyncio.sleep(0.02)
+
+    def _failed(self, problem: str) -> LocalChainFailed:
+        return LocalChainFailed(command=" ".join(self.command()), problem=problem)
 
     async def _stop(self) -> None:
         await self._exits.aclose()
-        process = self._process
+        process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
         process.terminate()
@@ -218,9 +243,3 @@ class LocalChain:
         except TimeoutError:
             process.kill()
             await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
