@@ -19,7 +19,7 @@ from node.protocol.messages import (
     ObservedResponse,
     Placement,
 )
-from settlement.protocol.messages import Acknowledgement, Voucher
+from settlement.protocol.messages import Acknowledgement, UptimeAcknowledgement, Voucher
 from settlement.types import Address, Hash, Signature
 
 FRAME_VERSION = 1
@@ -38,7 +38,10 @@ Digest = Annotated[Hash, Meta(min_length=32, max_length=32)]
 Seal = Annotated[Signature, Meta(min_length=65, max_length=65)]
 Topic = Annotated[str, Meta(max_length=LONGEST_TOPIC)]
 
+CLASSES_PER_FRAME = 128
+"""Classes that one frame speaks of, at most: with their claims they fit a frame."""
 _MANY = Meta(max_length=1_024)
+_CLASSES = Meta(max_length=CLASSES_PER_FRAME)
 Seals = Annotated[tuple[tuple[NodeKey, Seal], ...], _MANY]
 """Who signed, each with the signature."""
 
@@ -71,6 +74,36 @@ class AcknowledgeRequest(Body, frozen=True, kw_only=True):
 class AcknowledgeReply(Body, frozen=True, kw_only=True):
     acknowledgement: Acknowledgement
     signature: Seal
+
+
+class UptimeQuery(Body, frozen=True, kw_only=True):
+    """Service node to an anchor: what did you measure of me in this period, of classes from
+    ``first`` on, and will you sign these claims?"""
+
+    period: Attempt
+    first: Digest
+    claims: Annotated[tuple[UptimeAcknowledgement, ...], _CLASSES]
+
+
+class UptimeReply(Body, frozen=True, kw_only=True):
+    """A page of what the anchor measured, by class, and for each claim a signature or None."""
+
+    measured: Annotated[tuple[UptimeAcknowledgement, ...], _CLASSES]
+    signatures: Annotated[tuple[Seal | None, ...], _CLASSES]
+
+
+class HoldingQuery(Body, frozen=True, kw_only=True):
+    """Anchor to a token's holders, to all with one nonce: show that you hold its state."""
+
+    token: Digest
+    nonce: Digest
+
+
+class HoldingReply(Body, frozen=True, kw_only=True):
+    """The state's version, and a hash that only who has the state can make for this nonce."""
+
+    version: Count
+    proof: Digest
 
 
 # The anchors' hash table
@@ -251,6 +284,10 @@ AnyBody = (
     | Done
     | AcknowledgeRequest
     | AcknowledgeReply
+    | UptimeQuery
+    | UptimeReply
+    | HoldingQuery
+    | HoldingReply
     | PlacementAnnounce
     | PlacementQuery
     | PlacementReply

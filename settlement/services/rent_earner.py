@@ -1,7 +1,8 @@
 """A service node's rent: asks anchors for their word about closed periods, and claims by it.
 
-Wiring as the settler's: give :attr:`RentEarner.performers` to the process's Outbox, and call
-:meth:`RentEarner.receive` with every batch of confirmed events, after the calendar has seen it.
+Wiring: give :attr:`RentEarner.performers` to the process's Outbox, call :meth:`RentEarner.receive`
+with every batch of confirmed events after the calendar has seen it, and own :meth:`RentEarner.run`,
+which asks anchors and so must not hold up who follows the chain.
 """
 
 import asyncio
@@ -41,6 +42,7 @@ from settlement.types import Address, Hash, Signature
 
 LONGEST_LOOK_BACK = 4
 """Periods back from the current one whose rent may still be earned, at most."""
+WAKE_MS = 1_000
 PAUSES_PER_WINDOW = 16
 """How often anchors are asked, and lost transactions sent again, while rent can be earned."""
 
@@ -87,13 +89,21 @@ class RentEarner:
         return await self._engine.state(RENT_CLAIM, rent_claim_key(period))
 
     async def receive(self, events: Sequence[ChainEvent]) -> None:
-        """Take confirmed events, oldest first, then do what the time asks for."""
+        """Take confirmed events, oldest first."""
         for event in events:
             await self._told(event)
-        await self.wake()
+
+    async def run(self) -> None:
+        """Do what the time asks for, again and again, until cancelled."""
+        while True:
+            try:
+                await self.wake()
+            except SmartLayerError as error:
+                self._log.warning("rent_not_claimed", error=str(error))
+            await self._engine.clock.sleep_ms(WAKE_MS)
 
     async def wake(self) -> None:
-        """Look at every recent period by the chain's clock. Call it at every new head."""
+        """Look at every recent period by the chain's clock: ask for words, claim, send again."""
         now, current = await self._calendar.seconds(), await self._calendar.period()
         for period in range(max(0, current - LONGEST_LOOK_BACK), current):
             windows = await self._calendar.windows(period)
