@@ -95,11 +95,18 @@ class Follower:
 
     async def batches(self) -> AsyncIterator[ChainBatch]:
         """Batches for ever; acknowledge each with :meth:`done`. Trouble that a retry may help is
-        waited out; ReorgTooDeep, WrongChain, LogUnreadable and RpcRefused are raised."""
+        waited out, a range that was too wide is halved at once; ReorgTooDeep, WrongChain,
+        LogUnreadable and RpcRefused are raised."""
         pause = self.options.first_pause_ms
         while True:
+            width = self._range
             try:
                 batch = await self.step()
+            except RangeRefused as error:
+                self.trouble = error
+                if self._range == width:  # one block is too much: only time can help
+                    await self.clock.sleep_ms(self.options.longest_pause_ms)
+                continue
             except ChainError as error:
                 if not error.retryable:
                     raise

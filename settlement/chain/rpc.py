@@ -253,7 +253,7 @@ class JsonRpc:
     def _safe(self, error: Any) -> Any:
         """An endpoint's error without the secret parts of its address, which some repeat."""
         parts = urlsplit(self._endpoint)
-        secrets = (self._endpoint, parts.path.strip("/"), parts.query, parts.password or "")
+        secrets = (self._endpoint, *parts.path.split("/"), parts.query, parts.password or "")
         text = json.dumps(error)
         for secret in secrets:
             if len(secret) >= 6:

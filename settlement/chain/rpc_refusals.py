@@ -24,6 +24,8 @@ _RANGE_WORDS = (
     "limit exceeded",
     "too large",
 )
+_RANGE_NUMBERS = (-32_005, -32_602)
+"""What refuses a search for logs in whatever words; ours has no other parameters to be wrong."""
 _REVERT_WORDS = ("revert", "invalid opcode", "invalid jump")
 _BEHIND_WORDS = (
     "header not found",
@@ -54,10 +56,12 @@ def refusal_of(shown: str, method: str, parameters: Any, error: Any) -> ChainErr
     kind = RpcRefused
     if any(word in words for word in _QUOTA_WORDS):
         kind = QuotaExceeded
-    elif method == "eth_getLogs" and any(word in words for word in _RANGE_WORDS):
-        kind = RangeRefused
     elif any(word in words for word in _BEHIND_WORDS):
         kind = EndpointBehind
+    elif method == "eth_getLogs" and (
+        number in _RANGE_NUMBERS or any(word in words for word in _RANGE_WORDS)
+    ):
+        kind = RangeRefused
     return kind(endpoint=shown, method=method, number=number, problem=problem)
 
 

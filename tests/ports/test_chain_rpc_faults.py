@@ -21,6 +21,7 @@ from settlement.chain.rpc import READ_ATTEMPTS, JsonRpc
 from settlement.chain.sender import RpcSender
 from settlement.ports.chain_errors import (
     CallReverted,
+    EndpointBehind,
     NotDeployed,
     QuotaExceeded,
     RangeRefused,
@@ -150,6 +151,8 @@ async def test_an_endpoint_of_another_chain_is_refused_before_any_answer_is_beli
         (-32_000, "exceeds the range allowed for your plan"),
         (-32_602, "Log response size exceeded. You can make eth_getLogs requests with up to 2K"),
         (-32_005, "limit exceeded"),
+        (-32_602, "Block range limit. See https://example.org"),
+        (-32_602, "please keep it short"),
     ],
 )
 async def test_a_refused_range_is_told_apart_whatever_its_words(
@@ -159,6 +162,34 @@ async def test_a_refused_range_is_told_apart_whatever_its_words(
     scripted.answer = lambda _m, _p: refusal(code, message)
     with pytest.raises(RangeRefused):
         await rpc.read("eth_getLogs", {})
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (-32_000, "header not found"),
+        (-32_001, "Unknown block"),
+        (-32_000, "One of the blocks specified in filter cannot be found"),
+        (-32_000, "missing trie node 1234 (path )"),
+    ],
+)
+async def test_an_endpoint_that_lacks_the_block_is_told_apart(
+    endpoint: Endpoint, code: int, message: str
+) -> None:
+    scripted, rpc = endpoint
+    answers = iter([refusal(code, message), result("0x" + "00" * 32)])
+    scripted.answer = lambda _m, _p: next(answers)
+    with pytest.raises(EndpointBehind) as error:
+        await rpc.once("eth_call", {}, "0x10")
+    assert error.value.retryable
+
+
+async def test_an_endpoint_that_repeats_its_address_gives_no_key_away(endpoint: Endpoint) -> None:
+    scripted, rpc = endpoint
+    scripted.answer = lambda _m, _p: refusal(-32_000, "no plan for /key/s3cret: key s3cret")
+    with pytest.raises(RpcRefused) as error:
+        await rpc.read("eth_blockNumber")
+    assert "s3cret" not in str(error.value)
 
 
 async def test_an_unknown_refusal_is_not_repeated(endpoint: Endpoint) -> None:

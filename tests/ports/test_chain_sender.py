@@ -3,9 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-import aiohttp
 import pytest
-from aiohttp import web
+from fault_endpoint import FaultEndpoint
 
 from settlement.chain.calls import Calls, send_coin
 from settlement.chain.local import COIN, LocalChain
@@ -205,7 +204,7 @@ async def test_an_account_without_gas_money_is_told_so(local_chain: LocalChain) 
 async def test_an_outage_while_waiting_is_survived(anvil_chain: LocalChain) -> None:
     await anvil_chain.fund(FOUNDER.address, coins=1)
     async with (
-        FaultyEndpoint(anvil_chain.endpoint) as endpoint,
+        FaultEndpoint(anvil_chain.endpoint) as endpoint,
         JsonRpc(endpoint.address, anvil_chain.chain_id) as rpc,
     ):
         sender = RpcSender(rpc, FOUNDER, limits=QUICK)
@@ -247,38 +246,3 @@ async def only_pending(chain: LocalChain) -> str:
             return str(found[0])
         await asyncio.sleep(0.01)
     pytest.fail("no transaction came to the pool")
-
-
-class FaultyEndpoint:
-    """A loopback proxy in front of an endpoint that passes a request on and loses its answer."""
-
-    def __init__(self, behind: str) -> None:
-        self.behind = behind
-        self.address = ""
-        self.lose_answer_to: str | None = None
-
-    async def __aenter__(self) -> "FaultyEndpoint":
-        self._session = aiohttp.ClientSession()
-
-        async def pass_on(request: web.Request) -> web.StreamResponse:
-            body = await request.read()
-            kind = {"Content-Type": "application/json"}
-            async with self._session.post(self.behind, data=body, headers=kind) as answer:
-                text = await answer.read()
-            if self.lose_answer_to and self.lose_answer_to.encode() in body:
-                self.lose_answer_to = None
-                return web.Response(status=502)
-            return web.Response(body=text, content_type="application/json")
-
-        application = web.Application()
-        application.router.add_post("/", pass_on)
-        self._runner = web.AppRunner(application)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        port = self._runner.addresses[0][1]
-        self.address = f"http://127.0.0.1:{port}/"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._session.close()
-        await self._runner.cleanup()

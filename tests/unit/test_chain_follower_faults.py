@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from settlement.chain.follower import REMEMBERED_BLOCKS, ChainBatch, Follower, FollowerOptions
 from settlement.errors import StoreFailed
 from settlement.ports.chain import Block
-from settlement.ports.chain_errors import RangeRefused, ReorgTooDeep, RpcUnreachable, WrongChain
+from settlement.ports.chain_errors import (
+    QuotaExceeded,
+    RangeRefused,
+    ReorgTooDeep,
+    RpcUnreachable,
+    WrongChain,
+)
 from settlement.ports.chain_events import ChainEvent, PeriodRolled, TokenMoved
 from settlement.ports.clock import VirtualClock
 from settlement.ports.memory_chain import MemoryChain
@@ -121,6 +127,50 @@ async def test_an_outage_is_waited_out_and_shown_as_trouble() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_refused_range_is_halved_without_waiting_and_a_quota_is_waited_for() -> None:
+    chain, clock, seen = MemoryChain(longest_range=3), VirtualClock(), list[ChainEvent]()
+    for amount in range(40):
+        chain.mine(rolled(amount))
+    options = FollowerOptions(widest_range=32)
+    follower = Follower(reader=chain, clock=clock, first_block=1, options=options)
+
+    async def consume() -> None:
+        async for batch in follower.batches():
+            seen.extend(batch.events)
+            await follower.done(batch)
+
+    task = asyncio.create_task(consume())
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert amounts(seen) == list(range(40))
+    chain.mine(rolled(40))
+    chain.unreachable = QuotaExceeded(endpoint="there", method="any", number=429, problem="")
+    await clock.advance_ms(1_000)
+    chain.unreachable = None
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert len(seen) == 40
+    await clock.advance_ms(60_000)
+    assert amounts(seen) == list(range(41))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_one_block_that_is_too_much_is_asked_for_again_later() -> None:
+    chain, clock = MemoryChain(longest_range=0), VirtualClock()
+    chain.mine(rolled(1))
+    follower = Follower(reader=chain, clock=clock, first_block=1)
+    batches = follower.batches()
+    first = asyncio.ensure_future(anext(batches))
+    await clock.advance_ms(5_000)
+    assert isinstance(follower.trouble, RangeRefused)
+    assert not first.done()
+    chain.longest_range = None
+    await clock.advance_ms(60_000)
+    assert amounts((await first).events) == [1]
 
 
 async def test_trouble_that_no_retry_helps_is_raised() -> None:
