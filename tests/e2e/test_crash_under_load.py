@@ -1,6 +1,7 @@
-"""Kill a process at random moments while many callers write: what it acknowledged is stored.
+"""Kill a till at random moments while many integrations pay: what it acknowledged is stored.
 
-Ten kills by default; ``./dev crash 1000`` asks for a thousand.
+Forty kills by default; ``./dev crash 1000`` asks for a thousand. Every life repeats the last calls
+of the one before under their old request ids, as clients do that had no answer.
 """
 
 import asyncio
@@ -8,91 +9,144 @@ import os
 import random
 import sqlite3
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from settlement.ports.store import Store
+from settlement.core.lane import LANE, Charge, charges_stream
+from settlement.services.clock import SystemClock
+from settlement.services.engine import Engine
 from settlement.store.sqlite import SqliteStore
 
-PROCESS = Path(__file__).parent / "crash_process.py"
-KILLS = int(os.environ.get("SMARTLAYER_KILLS", "10"))
+ROOT = Path(__file__).parents[2]
+KILLS = int(os.environ.get("SMARTLAYER_KILLS", "40"))
 KILLS_PER_FILE = 10
-DESKS = 64
+PRICE = 1_000
 LONGEST_OPENING_MS = 3_000
 
 
-async def kill_under_load(database: Path, after_s: float) -> tuple[dict[str, int], int]:
-    """Start, let it write, kill; the highest acknowledged booking of each desk, and the opening
-    time in milliseconds."""
+@dataclass
+class Life:
+    """What one life said: when it served, and the highest acknowledged call of each payer."""
+
+    serving_ms: int | None = None
+    acknowledged: dict[str, int] = field(default_factory=dict)
+    status: int = 0
+
+
+class Till:
+    """The process that forks lives, and kills them when told."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._ask, self._said = process.stdin, process.stdout
+
+    async def live(self, database: Path, kill_at: str = "never", after_s: float = 30.0) -> Life:
+        """A life that ends by SIGKILL ``after_s`` seconds after it serves, or at a failpoint."""
+        self._ask.write(f"{database} {kill_at}\n".encode())
+        life, child = Life(), 0
+        while True:
+            word, number = (await asyncio.wait_for(self._said.readline(), 60)).split()
+            match word:
+                case b"pid":
+                    child = int(number)
+                case b"serving":
+                    life.serving_ms = int(number)
+                    asyncio.get_running_loop().call_later(after_s, _kill, child)
+                case b"ended":
+                    life.status = int(number)
+                    return life
+                case _:
+                    life.acknowledged[word.decode()] = int(number)
+
+
+def _kill(child: int) -> None:
+    os.kill(child, 9)
+
+
+@asynccontextmanager
+async def till() -> AsyncIterator[Till]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(PROCESS),
-        str(database),
-        f"--desks={DESKS}",
+        *(sys.executable, "-m", "bench._pay_process"),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    assert process.stdout is not None
-    word, opening_ms = (await asyncio.wait_for(process.stdout.readline(), 30)).split()
-    assert word == b"ready"
-    asyncio.get_running_loop().call_later(after_s, process.kill)
-    acknowledged: dict[str, int] = {}
-    async for line in process.stdout:
-        desk, booked = line.decode().split()
-        acknowledged[desk] = int(booked)
-    await process.wait()
-    return acknowledged, int(opening_ms)
+    try:
+        yield Till(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await asyncio.wait_for(process.wait(), 30)
 
 
-async def stored(store: Store) -> dict[str, int]:
-    """The bookings of each desk; its machine and its log must tell the same."""
+async def charged(database: Path) -> dict[str, int]:
+    """How many calls each payer was charged for, once the whole store was found to be sound: every
+    lane's log holds each of its charges, once, in order, and they sum to what the lane says."""
     found: dict[str, int] = {}
-    for desk in await store.keys("desk"):
-        row = await store.load("desk", desk)
-        assert row is not None
-        found[desk] = row.revision
-        assert await store.log_length(desk) == row.revision
+    async with SqliteStore(database) as store:
+        engine = Engine(store, SystemClock())
+        for key in await store.keys(LANE.kind):
+            lane = await engine.state(LANE, key)
+            rows = await store.read_log(charges_stream(key), 0, 10**6)
+            charges = [msgspec.json.decode(row.body, type=Charge) for row in rows]
+            assert [row.position for row in rows] == list(range(lane.charges))
+            assert [each.charged for each in charges] == [PRICE * (n + 1) for n in range(len(rows))]
+            assert lane.charged == PRICE * lane.charges
+            assert len({each.request_id for each in charges}) == len(charges), "charged twice"
+            assert len({each.answer for each in charges}) == len(charges), "answered twice"
+            found[lane.signer.hex()] = lane.charges
+    connection = sqlite3.connect(database)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
     return found
 
 
-def sound(database: Path) -> bool:
-    connection = sqlite3.connect(database)
-    try:
-        (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
-        (holes,) = connection.execute(
-            "SELECT count(*) FROM (SELECT stream FROM log_record GROUP BY stream "
-            "HAVING count(*) <> max(position) + 1)"
-        ).fetchone()
-    finally:
-        connection.close()
-    return bool(verdict == "ok" and holes == 0)
+def lost(life: Life, stored: dict[str, int]) -> dict[str, int]:
+    """The acknowledged calls that are not stored, by payer."""
+    return {payer: n for payer, n in life.acknowledged.items() if stored.get(payer, 0) <= n}
 
 
-@pytest.mark.timeout(60 + 10 * KILLS)
+@pytest.mark.timeout(120 + 5 * KILLS)
 async def test_what_a_killed_process_acknowledged_is_stored(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(2**32)
     moments = random.Random(seed)
-    commits, slowest_ms = 0, 0
-    highest: dict[str, int] = {}
-    for kill in range(KILLS):
-        database = tmp_path / f"node-{kill // KILLS_PER_FILE}.db"
-        if kill % KILLS_PER_FILE == 0:
-            highest = {}
-        acknowledged, opening_ms = await kill_under_load(database, moments.uniform(0.01, 0.4))
-        slowest_ms = max(slowest_ms, opening_ms)
-        commits += sum(acknowledged.values()) - sum(highest.get(desk, 0) for desk in acknowledged)
-        highest |= acknowledged
-        async with SqliteStore(database) as store:
-            held = await stored(store)
-        lost = {desk: number for desk, number in highest.items() if held.get(desk, 0) < number}
-        assert lost == {}, f"kill {kill}, seed {seed}"
-        highest = held
-        assert sound(database), f"kill {kill}, seed {seed}"
-        if (kill + 1) % KILLS_PER_FILE == 0:
-            database.unlink()
-    print(
-        f"{KILLS} kills, {commits} acknowledged commits, 0 lost, 0 doubled; "
-        f"slowest opening {slowest_ms} ms"
-    )
-    assert commits > KILLS
+    calls, slowest_ms = 0, 0
+    async with till() as process:
+        for kill in range(KILLS):
+            database = tmp_path / f"node-{kill // KILLS_PER_FILE}.db"
+            life = await process.live(database, after_s=moments.uniform(0.0, 0.25))
+            assert (life.status, life.serving_ms is None) == (-9, False)
+            slowest_ms = max(slowest_ms, life.serving_ms or 0)
+            stored = await charged(database)
+            assert lost(life, stored) == {}, f"kill {kill}, seed {seed}"
+            calls += len(life.acknowledged)
+            if (kill + 1) % KILLS_PER_FILE == 0:
+                database.unlink()
+    print(f"{KILLS} kills, 0 lost, 0 doubled; slowest from start to serving {slowest_ms} ms")
+    assert calls > KILLS
     assert slowest_ms <= LONGEST_OPENING_MS
+
+
+@pytest.mark.timeout(120)
+async def test_a_till_that_dies_at_any_point_of_a_commit_charges_each_call_once(
+    tmp_path: Path,
+) -> None:
+    async with till() as process:
+        for point, time in product(("group-taken", "group-written", "group-committed"), (2, 3, 8)):
+            database = tmp_path / f"{point}-{time}.db"
+            died = await process.live(database, kill_at=f"{point}:{time}")
+            assert died.status == -9
+            stored = await charged(database)
+            assert lost(died, stored) == {}, f"{point}, time {time}"
+            again = await process.live(database, after_s=0.02)
+            assert again.serving_ms is not None
+            after = await charged(database)
+            assert all(after[payer] >= held for payer, held in stored.items())
+            assert lost(again, after) == {}, f"after {point}, time {time}"
