@@ -20,6 +20,7 @@ from node.services.placing import Placing
 from node.services.prices import PriceBook, Prices
 from node.services.reads import Reads
 from node.services.replication import Replication
+from node.services.reporting import Reporting
 from node.services.routing import Routing
 from node.services.running import Runner
 from node.services.voting import Voting
@@ -55,6 +56,17 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
         instances = Instances(
             engine=base.engine, view=base.view, chain=base.chain, scripts=base.scripts
         )
+        reporting = Reporting(
+            engine=base.engine,
+            domain=base.domain,
+            writer=base.writer,
+            verdicts=DisputeCalls(base.deployment),
+        )
+
+        async def noted(batch: ChainBatch) -> None:
+            await reporting.receive(batch.events)
+
+        base.following.on_batch(noted)
         replication = Replication(
             key=base.key,
             domain=base.domain,
@@ -65,6 +77,7 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
             runner=runner,
             timing=base.timing,
             metrics=base.metrics,
+            reporting=reporting,
         )
         replication.register(base.dispatch)
         executing = Executing(
@@ -77,6 +90,7 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
             runner=runner,
             timing=base.timing,
             metrics=base.metrics,
+            reporting=reporting,
         )
         actions = Actions(
             key=base.key,
@@ -121,7 +135,7 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
             )
             yield Added(
                 performers=replication.performers(),
-                outside=actions.performers(),
+                outside=actions.performers() | dict(reporting.performers),
                 loops=[executing.run, inbox.run, handing_over.run],
                 routes=[TokenRoutes(reads, instances, replication)],
             )

@@ -272,7 +272,8 @@ class Rehearsal:
 
 
 def _deployment(chain_id: int) -> Deployment:
-    names = ("stake_token", "service_token", "parameters", "registry", "issuers", "rent", "hub")
+    tokens = ("stake_token", "service_token")
+    names = (*tokens, "parameters", "registry", "issuers", "rent", "hub", "disputes")
     return Deployment(
         chain_id=chain_id,
         first_block=0,

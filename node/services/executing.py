@@ -20,6 +20,7 @@ from node.protocol.messages import ElectionVote
 from node.services.instances import Instances
 from node.services.metrics import Metrics
 from node.services.replication import Replication
+from node.services.reporting import Reporting
 from node.services.running import Runner
 from settlement.errors import SmartLayerError
 from settlement.ports.clock import Clock
@@ -47,6 +48,7 @@ class Executing:
         runner: Runner,
         timing: Timing,
         metrics: Metrics,
+        reporting: Reporting,
     ) -> None:
         self._key = key
         self._domain = domain
@@ -57,6 +59,7 @@ class Executing:
         self._runner = runner
         self._timing = timing
         self._metrics = metrics
+        self._reporting = reporting
         self._waiting: asyncio.Queue[Hash] = asyncio.Queue()
         self._queued: set[Hash] = set()
         self._driven: set[Hash] = set()
@@ -155,6 +158,8 @@ class Executing:
             while asking:
                 done, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
                 replies = [reply for task in done if (reply := task.result()) is not None]
+                for reply in replies:
+                    await self._reporting.saw_vote(reply.vote, reply.anchor, reply.signature)
                 found += [(r.anchor, r.signature) for r in replies if r.vote == vote]
                 lease = assemble(self._domain, vote, found, anchors)
                 if lease is not None:

@@ -56,6 +56,7 @@ from node.services.dispatch import Dispatch
 from node.services.instances import Instances
 from node.services.judging import Judge
 from node.services.metrics import Metrics
+from node.services.reporting import Reporting
 from node.services.running import Runner
 from settlement.core.machine import Transition
 from settlement.protocol.signing import SigningKey, require_signer
@@ -88,6 +89,7 @@ class Replication:
         runner: Runner,
         timing: Timing,
         metrics: Metrics,
+        reporting: Reporting,
     ) -> None:
         self._key = key
         self._domain = domain
@@ -98,6 +100,7 @@ class Replication:
         self._runner = runner
         self._timing = timing
         self._metrics = metrics
+        self._reporting = reporting
         self._woken: Woken = lambda _token: None
         self._begun: Woken = lambda _token: None
         self._log = structlog.get_logger("replication")
@@ -149,6 +152,8 @@ class Replication:
             self._metrics.commits.inc(moved.state.version - before.version)
             if before.version == 0:
                 self._begun(token)
+        for record in moved.records:
+            await self._reporting.saw_evidence(record.body)
         self._woken(token)
         return moved
 
@@ -199,6 +204,7 @@ class Replication:
         for _ in range(BASE_TRIES):
             instance = await self._instances.instance(token)
             self._require_executors(instance.state, proposal)
+            await self._reporting.saw_lease(proposal.lease)
             await self._judge.require(instance, proposal.input)
             execution = await self._run(token, proposal.input, proposal)
             event = ReceiveProposal(
@@ -240,6 +246,8 @@ class Replication:
         verify_signatures(self._domain, commit.entry, commit.signatures, state.holders)
         if commit.entry.input_hash != input_hash(decode_input(commit.input)):
             raise InputInvalid(problem="it is not the input of this commit")
+        held = state.accepted
+        await self._reporting.saw_commit(held.proposal if held else None, commit)
         for _ in range(BASE_TRIES):
             event = ReceiveCommit(
                 commit=commit,
@@ -275,6 +283,7 @@ class Replication:
                 domain=self._domain,
             )
             await self.apply(query.token, event)
+            await self._reporting.saw_lease(query.lease)
         commits = await self.commits(query.token, query.first, min(query.limit, PAGE))
         state = await self._instances.state(query.token)
         return reply_to_query(state, commits, PAGE)
