@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {IChannelHub} from "../interfaces/IChannelHub.sol";
 import {ChannelWord} from "../libraries/ChannelWord.sol";
 import {MerkleSum} from "../libraries/MerkleSum.sol";
 import {RowSigners} from "../libraries/RowSigners.sol";
 import {HubState} from "./HubState.sol";
 
 /// @title Disproving roots
-/// @dev Part of the hub's extension; see {IChannelHub}. What an anchor owes is proved by its own
-/// signatures only, or by vouchers within its own leases that were posted before it settled.
-abstract contract Challenges is HubState {
+/// @dev What an anchor owes is proved by its own signatures only, or by vouchers within its own leases that were posted before it settled.
+abstract contract Challenges is IChannelHub, HubState {
     uint256 private constant ROUNDING = 2;
+    /// @dev The hard bound of {IParameters}.
+    uint256 private constant LARGEST_ISSUER_SHARE = 3_000;
 
     /// @dev What stays the same over the lanes of a call.
     struct Evidence {
@@ -23,7 +25,7 @@ abstract contract Challenges is HubState {
         uint16 anchorShare;
     }
 
-    /// @notice See {IChannelHub-challenge}.
+    /// @inheritdoc IChannelHub
     function challenge(
         address anchor,
         uint32 period,
@@ -31,18 +33,17 @@ abstract contract Challenges is HubState {
         OwedLane[] calldata lanes,
         PayoutProof calldata proof
     ) external {
-        uint32 number = _nodeNumber(anchor, period);
-        PotState storage pot = _contestedPot(number, anchor, period);
+        PotState storage pot = _contestedPot(anchor, period);
         uint128 paid = _shown(pot, anchor, period, _payee(node, period), proof);
-        uint256 owed = _owed(pot, anchor, number, period, node, lanes, paid);
+        uint256 owed = _owed(pot, anchor, period, node, lanes, paid);
         if (owed <= paid) revert ChannelHub_NotUnderpaid(owed, paid);
 
         _void(pot, anchor, period, msg.sender, node, owed, paid);
     }
 
-    /// @notice See {IChannelHub-challengeOrder}.
+    /// @inheritdoc IChannelHub
     function challengeOrder(address anchor, uint32 period, PayoutProof calldata proof) external {
-        PotState storage pot = _contestedPot(_nodeNumber(anchor, period), anchor, period);
+        PotState storage pot = _contestedPot(anchor, period);
         _checkProof(pot, anchor, period, proof);
         if (proof.payouts.length != 2 || proof.payouts[0].account < proof.payouts[1].account) {
             revert ChannelHub_InOrder(
@@ -53,24 +54,23 @@ abstract contract Challenges is HubState {
         _void(pot, anchor, period, msg.sender, address(0), 0, 0);
     }
 
-    /// @notice See {IChannelHub-demandPayout}.
+    /// @inheritdoc IChannelHub
     function demandPayout(address anchor, uint32 period, address node, OwedLane[] calldata lanes) external {
-        uint32 number = _nodeNumber(anchor, period);
-        PotState storage pot = _contestedPot(number, anchor, period);
+        PotState storage pot = _contestedPot(anchor, period);
         uint64 window = parameters.termsAt(period).challengeWindow;
         _checkWindow(0, pot.finalAt - window / 2);
         address account = _payee(node, period);
         if (pot.demands[account] != Demand.None) revert ChannelHub_DemandInvalid(account);
-        if (_owed(pot, anchor, number, period, node, lanes, 0) == 0) revert ChannelHub_NotUnderpaid(0, 0);
+        if (_owed(pot, anchor, period, node, lanes, 0) == 0) revert ChannelHub_NotUnderpaid(0, 0);
 
         pot.demands[account] = Demand.Open;
 
         emit PayoutDemanded(anchor, period, account, pot.finalAt - window / 4);
     }
 
-    /// @notice See {IChannelHub-showPayout}.
+    /// @inheritdoc IChannelHub
     function showPayout(address anchor, uint32 period, address account, PayoutProof calldata proof) external {
-        PotState storage pot = _pots[_nodeNumber(anchor, period)][period];
+        PotState storage pot = _pots[anchor][period];
         if (pot.status != PotStatus.Committed) revert ChannelHub_PotStatus(anchor, period, pot.status);
         if (pot.demands[account] != Demand.Open) revert ChannelHub_DemandInvalid(account);
         uint128 paid = _shown(pot, anchor, period, account, proof);
@@ -80,9 +80,9 @@ abstract contract Challenges is HubState {
         emit PayoutShown(anchor, period, account, paid, proof);
     }
 
-    /// @notice See {IChannelHub-voidUnshown}.
+    /// @inheritdoc IChannelHub
     function voidUnshown(address anchor, uint32 period, address account) external {
-        PotState storage pot = _contestedPot(_nodeNumber(anchor, period), anchor, period);
+        PotState storage pot = _contestedPot(anchor, period);
         if (pot.demands[account] != Demand.Open) revert ChannelHub_DemandInvalid(account);
         uint64 window = parameters.termsAt(period).challengeWindow;
         _checkWindow(pot.finalAt - window / 4, pot.finalAt);
@@ -105,12 +105,8 @@ abstract contract Challenges is HubState {
         emit PeriodVoided(anchor, period, challenger, node, owed, paid);
     }
 
-    function _contestedPot(uint32 number, address anchor, uint32 period)
-        private
-        view
-        returns (PotState storage pot)
-    {
-        pot = _pots[number][period];
+    function _contestedPot(address anchor, uint32 period) private view returns (PotState storage pot) {
+        pot = _pots[anchor][period];
         if (pot.status != PotStatus.Committed) revert ChannelHub_PotStatus(anchor, period, pot.status);
         _checkWindow(0, pot.finalAt);
     }
@@ -146,11 +142,12 @@ abstract contract Challenges is HubState {
         private
         view
     {
-        if (!MerkleSum.verify(
-                proof.payouts, proof.firstIndex, pot.leafCount, proof.siblings, pot.root, pot.sum
-            )) {
-            revert ChannelHub_ProofInvalid(anchor, period);
-        }
+        Payout[] calldata payouts = proof.payouts;
+        (uint32 size, bytes32 root, uint96 sum) = (pot.leafCount, pot.root, pot.sum);
+        bool leads = payouts.length == 1
+            ? MerkleSum.verifyOne(payouts[0], proof.firstIndex, size, proof.siblings, root, sum)
+            : MerkleSum.verify(payouts, proof.firstIndex, size, proof.siblings, root, sum);
+        if (!leads) revert ChannelHub_ProofInvalid(anchor, period);
     }
 
     /// @dev The node's shares of all lanes, each proved, or the call reverts. Issuers are asked for
@@ -158,7 +155,6 @@ abstract contract Challenges is HubState {
     function _owed(
         PotState storage pot,
         address anchor,
-        uint32 number,
         uint32 period,
         address node,
         OwedLane[] calldata lanes,
@@ -166,13 +162,12 @@ abstract contract Challenges is HubState {
     ) private view returns (uint256 owed) {
         uint256 template = RowSigners.forLanes(_domainSeparatorV4(), node, period);
         Evidence memory evidence =
-            Evidence(anchor, number, node, period, template, pot.protocolShare, pot.anchorShare);
+            Evidence(anchor, pot.anchorNumber, node, period, template, pot.protocolShare, pot.anchorShare);
         uint256[] memory gross = new uint256[](lanes.length);
-        uint256 largest = pot.maximumIssuerShare;
         for (uint256 i; i < lanes.length; ++i) {
             if (i != 0 && !_ascend(lanes[i - 1], lanes[i])) revert ChannelHub_LanesUnordered(i);
             gross[i] = _proved(evidence, lanes[i], i);
-            owed += _nodeShare(evidence, gross[i], largest);
+            owed += _nodeShare(evidence, gross[i], LARGEST_ISSUER_SHARE);
         }
         if (owed > paid) return owed;
         owed = 0;

@@ -59,12 +59,51 @@ abstract contract Channels is IChannelHub, HubState {
         address name = _channelName(signer, period);
         ChannelState storage channel = _channels[name];
         bool counted = period >= channel.openedIn && period >= _withdrawals[name].closedIn;
-        return counted ? uint128(channel.highest) << 32 : 0;
+        if (!counted) return 0;
+        uint128 held = uint128(channel.highest) << 32;
+        uint96 bound = _largestCap(signer);
+        return bound < held ? bound : held;
+    }
+
+    /// @inheritdoc IChannelHub
+    function limitOf(address signer, uint32 period) external view returns (uint96 cap, uint32 until) {
+        return (_capAt(signer, period), _limits[signer].until);
     }
 
     /// @inheritdoc IChannelHub
     function channelAt(address signer, uint32 period) external view returns (address name) {
         name = _channelName(signer, period);
         if (!_channels[name].word.exists()) name = address(0);
+    }
+
+    /// @inheritdoc IChannelHub
+    function claimPage(address node, uint32 period, uint32 page) external view returns (uint256) {
+        return _claimPages[node][period][page];
+    }
+
+    /// @inheritdoc IChannelHub
+    function laneOf(address signer, uint32 period, address node, bytes32 tokenClass)
+        external
+        pure
+        returns (bytes32)
+    {
+        return _lane(signer, period, node, tokenClass);
+    }
+
+    /// @inheritdoc IChannelHub
+    function postedAmount(address signer, uint32 period, address node, bytes32 tokenClass)
+        external
+        view
+        returns (uint128)
+    {
+        return _posted[_lane(signer, period, node, tokenClass)];
+    }
+
+    /// @dev The largest cap that the key has in any period, in favour of whoever leased under it.
+    function _largestCap(address signer) private view returns (uint96) {
+        Limit storage limit = _limits[signer];
+        (uint96 cap, uint96 nextCap) = (limit.cap, limit.nextCap);
+        if (cap == 0 || nextCap == 0) return type(uint96).max;
+        return nextCap > cap ? nextCap : cap;
     }
 }

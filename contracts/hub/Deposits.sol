@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IServiceToken} from "../interfaces/IServiceToken.sol";
-import {HubState} from "./HubState.sol";
+import {Delegated} from "./Delegated.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
@@ -22,16 +22,8 @@ interface IReceiveWithAuthorization {
 
 /// @title Deposits by signature
 /// @dev Part of the hub's extension; see {IChannelHub}.
-abstract contract Deposits is HubState {
+abstract contract Deposits is Delegated {
     using SafeERC20 for IServiceToken;
-
-    address private immutable _extension = address(this);
-
-    /// @dev Called by itself the extension would keep the tokens.
-    modifier delegated() {
-        if (address(this) == _extension) revert ChannelHub_NotDelegated();
-        _;
-    }
 
     /// @notice See {IChannelHub-openWithPermit}.
     function openWithPermit(

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {IChannelHub} from "../interfaces/IChannelHub.sol";
 import {IParameters} from "../interfaces/IParameters.sol";
 import {ChannelWord} from "../libraries/ChannelWord.sol";
+import {ClaimPages} from "../libraries/ClaimPages.sol";
 import {RowSigners} from "../libraries/RowSigners.sol";
 import {Splits} from "../libraries/Splits.sol";
 import {HubState} from "./HubState.sol";
 
 /// @title What nodes claim themselves after their anchor failed
-abstract contract DirectClaims is IChannelHub, HubState {
+/// @dev Part of the hub's second extension; see {IChannelHub}.
+abstract contract DirectClaims is HubState {
+    using ClaimPages for ClaimPages.Merge;
+
     /// @dev What stays the same over the rows of a call, what adds up, and whom the last row named,
     /// as rows of one anchor and of one class come together.
     struct Claim {
@@ -25,96 +28,135 @@ abstract contract DirectClaims is IChannelHub, HubState {
         uint128 toNode;
         uint128 toTreasury;
         uint128 toBurn;
+        IParameters.Terms terms;
+        ClaimPages.Merge merge;
     }
 
-    /// @inheritdoc IChannelHub
-    function claimDirect(address node, uint32 period, DirectClaimRow[] calldata rows) external {
+    /// @notice See {IChannelHub-claimDirect}.
+    function claimDirect(
+        address node,
+        uint32 period,
+        uint32 page,
+        PaidLane[] calldata paid,
+        DirectClaimRow[] calldata rows
+    ) external {
         _nodeNumber(node, period);
         IParameters.Windows memory windows = parameters.windowsOf(period);
         _checkWindow(windows.settleUntil, windows.directUntil);
-        IParameters.Terms memory terms = parameters.termsAt(period);
-
         Claim memory state;
         (state.node, state.period) = (node, period);
-        state.template = RowSigners.forLanes(_domainSeparatorV4(), node, period);
+        state.terms = parameters.termsAt(period);
+        state.merge = _page(node, period, page, paid, rows.length);
+
+        _claimRows(state, paid, rows);
+        uint256 word = state.merge.finish(paid);
+        if (word != 0) _claimPages[node][period][page] = word;
+    }
+
+    /// @dev The page as it stands, and between which lanes its own lie.
+    function _page(address node, uint32 period, uint32 page, PaidLane[] calldata paid, uint256 capacity)
+        private
+        view
+        returns (ClaimPages.Merge memory)
+    {
+        mapping(uint32 page => uint256 word) storage pages = _claimPages[node][period];
+        uint256 before = page == 0 ? 0 : pages[page - 1];
+        uint256 word = pages[page];
+        if (page != 0 && before == 0 || word != ClaimPages.wordOf(paid)) revert ChannelHub_PageInvalid(page);
+        bool last = word == 0 || pages[page + 1] == 0;
+        return ClaimPages.create(paid.length + capacity, page, before, last ? 0 : word);
+    }
+
+    function _claimRows(Claim memory state, PaidLane[] calldata paid, DirectClaimRow[] calldata rows)
+        private
+    {
+        state.template = RowSigners.forLanes(_domainSeparatorV4(), state.node, state.period);
         for (uint256 i; i < rows.length; ++i) {
-            SkipReason reason = _claimRow(state, terms, rows[i]);
-            if (reason != SkipReason.None) emit DirectRowSkipped(node, period, i, rows[i].signer, reason);
+            SkipReason reason = _claimNext(state, paid, rows[i], i);
+            if (reason != SkipReason.None) {
+                emit DirectRowSkipped(state.node, state.period, i, rows[i].signer, reason);
+            }
         }
 
         _payIssuer(state);
-        if (state.toNode != 0) _addCredit(nodes.payoutAt(node, period), state.toNode);
-        if (state.toTreasury != 0) _addCredit(terms.treasury, state.toTreasury);
+        if (state.toNode != 0) _addCredit(nodes.payoutAt(state.node, state.period), state.toNode);
+        if (state.toTreasury != 0) _addCredit(state.terms.treasury, state.toTreasury);
         if (state.toBurn != 0) _addCredit(address(0), state.toBurn);
     }
 
-    /// @inheritdoc IChannelHub
-    function directClaimed(address signer, uint32 period, address node, bytes32 tokenClass)
-        external
-        view
-        returns (uint128)
-    {
-        return _claimed[_lane(signer, period, node, tokenClass)];
+    /// @dev The row's place on the page, and with it what its lane was paid.
+    function _claimNext(
+        Claim memory state,
+        PaidLane[] calldata paid,
+        DirectClaimRow calldata row,
+        uint256 index
+    ) private returns (SkipReason reason) {
+        bytes32 lane = _lane(row.signer, state.period, state.node, row.tokenClass);
+        ClaimPages.Merge memory merge = state.merge;
+        if (!merge.seek(paid, lane)) revert ChannelHub_LaneOffPage(index);
+        uint128 claimed = merge.found(paid, lane);
+        (reason, claimed) = _claimRow(state, row, lane, claimed);
+        if (reason == SkipReason.None) merge.put(paid, lane, claimed);
     }
 
-    /// @inheritdoc IChannelHub
-    function postedAmount(address signer, uint32 period, address node, bytes32 tokenClass)
-        external
-        view
-        returns (uint128)
-    {
-        return _posted[_lane(signer, period, node, tokenClass)];
-    }
-
-    function _claimRow(Claim memory state, IParameters.Terms memory terms, DirectClaimRow calldata row)
+    function _claimRow(Claim memory state, DirectClaimRow calldata row, bytes32 lane, uint128 claimed)
         private
-        returns (SkipReason)
+        returns (SkipReason, uint128)
     {
         address signer = row.signer;
         ChannelState storage channel = _channels[signer];
         ChannelWord word = channel.word;
-        if (!word.isPlain()) {
+        bool plain = word.isPlain();
+        if (!plain) {
             channel = _channels[_channelName(signer, state.period)];
             word = channel.word;
         }
-        if (!word.exists()) return SkipReason.UnknownChannel;
-        if (word.isSettled(state.period)) return SkipReason.AlreadySettled;
-        bytes32 tokenClass = row.tokenClass;
-        bytes32 lane = _lane(signer, state.period, state.node, tokenClass);
+        if (!word.exists()) return (SkipReason.UnknownChannel, 0);
+        if (word.isSettled(state.period)) return (SkipReason.AlreadySettled, 0);
         uint128 owed;
         if (row.voucherR == 0 && row.acknowledgementR == 0) {
             owed = _posted[lane];
         } else {
-            if (RowSigners.ofVoucher(state.template, row) != signer) return SkipReason.SignatureInvalid;
+            if (RowSigners.ofVoucher(state.template, row) != signer) return (SkipReason.SignatureInvalid, 0);
             _loadAnchor(state, word.anchorAt(state.period));
             if (RowSigners.ofAcknowledgement(state.template, row) != state.anchorKey) {
-                return SkipReason.AcknowledgementInvalid;
+                return (SkipReason.AcknowledgementInvalid, 0);
             }
             owed = row.cumulative < row.leaseCap ? row.cumulative : row.leaseCap;
         }
-        uint128 claimed = _claimed[lane];
-        if (owed <= claimed) return SkipReason.NothingToClaim;
+        if (owed <= claimed) return (SkipReason.NothingToClaim, 0);
         uint96 balance = word.balance();
-        if (balance == 0) return SkipReason.InsufficientBalance;
+        if (balance == 0) return (SkipReason.InsufficientBalance, 0);
+        owed -= claimed;
+        if (owed > balance) owed = balance;
+        if (!plain) {
+            owed = _spendable(signer, state.period, owed);
+            if (owed == 0) return (SkipReason.LimitExceeded, 0);
+        }
         unchecked {
-            owed -= claimed;
-            if (owed > balance) owed = balance;
             claimed += owed;
             channel.word = word.withBalance(balance - uint96(owed));
         }
-        _claimed[lane] = claimed;
-        _share(state, terms, tokenClass, owed);
+        _share(state, row.tokenClass, owed);
 
-        emit DirectClaimed(signer, state.node, state.period, tokenClass, owed, claimed);
-        return SkipReason.None;
+        emit DirectClaimed(signer, state.node, state.period, row.tokenClass, owed, claimed);
+        return (SkipReason.None, claimed);
     }
 
-    function _share(Claim memory state, IParameters.Terms memory terms, bytes32 tokenClass, uint128 amount)
-        private
-    {
+    /// @dev As much of `amount` as the key's limit leaves of direct claims of the period.
+    function _spendable(address signer, uint32 period, uint128 amount) private returns (uint128) {
+        uint96 cap = _capAt(signer, period);
+        if (cap == 0) return amount;
+        uint128 left = cap - _directlySpent[signer][period];
+        if (amount > left) amount = left;
+        _directlySpent[signer][period] += uint96(amount);
+        return amount;
+    }
+
+    function _share(Claim memory state, bytes32 tokenClass, uint128 amount) private {
         if (tokenClass != state.tokenClass) _loadIssuer(state, tokenClass);
         Splits.Split memory parts =
-            Splits.split(amount, terms.protocolShare, terms.burnShare, 0, state.issuerShare);
+            Splits.split(amount, state.terms.protocolShare, state.terms.burnShare, 0, state.issuerShare);
         // Sums of parts of balances stay below the token's supply.
         unchecked {
             state.toNode += parts.node;

@@ -34,27 +34,37 @@ abstract contract HubState is IChannelHubTypes, EIP712 {
         uint32 until;
     }
 
+    /// @dev What the owner lets a key spend in a period, 0 for all: `cap` before period `nextFrom`, and
+    /// `nextCap` from it on. From period `until` on the key signs nothing; 0 for no end.
+    struct Limit {
+        uint96 cap;
+        uint96 nextCap;
+        uint32 nextFrom;
+        uint32 until;
+    }
+
     struct Withdrawal {
         uint128 amount;
         uint64 releasedAt;
         uint32 closedIn;
     }
 
-    /// @dev Shares are those of the period's terms, kept where a challenge reads anyway. Once the pot
-    /// is void, `root` is keccak256(abi.encode(challenger, node)), or zero where nobody disproved it.
+    /// @dev The first word is all that settling needs, and a challenge besides the root. Shares are those
+    /// of the period's terms, kept where a challenge reads anyway. Once the pot is void, `root` is
+    /// keccak256(abi.encode(challenger, node)), or zero where nobody disproved it.
     struct PotState {
-        uint128 sum;
+        uint96 sum;
         uint40 finalAt;
-        uint24 chunks;
+        uint32 leafCount;
+        uint32 anchorNumber;
+        uint16 chunks;
         PotStatus status;
-        bool bondReleased;
         uint16 protocolShare;
         uint16 anchorShare;
-        uint16 maximumIssuerShare;
         bytes32 root;
         uint128 distributed;
         uint96 bond;
-        uint32 leafCount;
+        bool bondReleased;
         mapping(uint32 chunk => bytes32 commitment) commitments;
         mapping(uint256 word => uint256 bits) paid;
         mapping(address account => Demand demand) demands;
@@ -82,15 +92,21 @@ abstract contract HubState is IChannelHubTypes, EIP712 {
 
     mapping(address signer => ChannelState channel) internal _channels;
     mapping(address signer => Withdrawal withdrawal) internal _withdrawals;
-    mapping(uint32 anchor => mapping(uint32 period => PotState pot)) internal _pots;
-    /// @dev By keccak256(abi.encode(signer, period, node, tokenClass)).
-    mapping(bytes32 lane => uint128 claimed) internal _claimed;
+    /// @dev By the anchor's key in the period: no other node ever has it.
+    mapping(address anchor => mapping(uint32 period => PotState pot)) internal _pots;
+    /// @dev What lanes were paid directly, by page: the list's hash but for its lowest 48 bits, which
+    /// are the highest of the page's highest lane.
+    mapping(address node => mapping(uint32 period => mapping(uint32 page => uint256 word))) internal
+        _claimPages;
     mapping(address account => uint256 credit) internal _credits;
-    /// @dev By lane, as `_claimed`.
+    /// @dev By {_lane}.
     mapping(bytes32 lane => uint128 posted) internal _posted;
     mapping(address signer => Succession succession) internal _successions;
     /// @dev A channel's newest session key, zero where it is the first.
     mapping(address channel => address signer) internal _lastSigner;
+    mapping(address signer => Limit limit) internal _limits;
+    /// @dev What was claimed directly by vouchers of a key that has a cap.
+    mapping(address signer => mapping(uint32 period => uint96 amount)) internal _directlySpent;
 
     constructor(
         IServiceToken serviceToken_,
@@ -133,8 +149,16 @@ abstract contract HubState is IChannelHubTypes, EIP712 {
         Succession storage succession = _successions[signer];
         uint32 until = succession.until;
         if (period < succession.from || until != 0 && period >= until) return address(0);
+        uint32 expires = _limits[signer].until;
+        if (expires != 0 && period >= expires) return address(0);
         address channel = succession.channel;
         return channel == address(0) ? signer : channel;
+    }
+
+    /// @dev What the key may spend in `period`, 0 where it has no cap.
+    function _capAt(address signer, uint32 period) internal view returns (uint96) {
+        Limit storage limit = _limits[signer];
+        return limit.nextFrom != 0 && period >= limit.nextFrom ? limit.nextCap : limit.cap;
     }
 
     /// @dev A balance grew to `balance`.
@@ -208,16 +232,19 @@ abstract contract HubState is IChannelHubTypes, EIP712 {
     }
 
     function _finalPot(address anchor, uint32 period) internal view returns (PotState storage pot) {
-        pot = _pots[_nodeNumber(anchor, period)][period];
+        pot = _pots[anchor][period];
         if (pot.status != PotStatus.Committed) revert ChannelHub_PotStatus(anchor, period, pot.status);
         if (block.timestamp < pot.finalAt) revert ChannelHub_NotFinal(anchor, period, pot.finalAt);
     }
 
+    /// @dev A lane's number in the order of claims: its class leads, so that lanes of one class stand
+    /// together. The other 232 bits are of a hash, so that no two lanes have one number.
     function _lane(address signer, uint32 period, address node, bytes32 tokenClass)
         internal
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encode(signer, period, node, tokenClass));
+        bytes32 hash = keccak256(abi.encode(signer, period, node, tokenClass));
+        return tokenClass & ~(~bytes32(0) >> 24) | hash >> 24;
     }
 }

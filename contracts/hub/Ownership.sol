@@ -80,7 +80,7 @@ abstract contract Ownership is HubState {
             revert ChannelHub_RotationPending(signer, _successions[last].from);
         }
 
-        channel.word = channel.word.withRotation();
+        channel.word = channel.word.withSpecialKeys();
         _successions[last].until = from;
         (next.channel, next.from) = (signer, from);
         _lastSigner[signer] = nextSigner;

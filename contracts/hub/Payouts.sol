@@ -32,31 +32,6 @@ abstract contract Payouts is IChannelHub, HubState {
     }
 
     /// @inheritdoc IChannelHub
-    function claim(
-        address anchor,
-        uint32 period,
-        uint32 index,
-        Payout calldata payout,
-        ProofNode[] calldata siblings
-    ) external {
-        PotState storage pot = _finalPot(anchor, period);
-        if (!MerkleSum.verifyOne(payout, index, pot.leafCount, siblings, pot.root, pot.sum)) {
-            revert ChannelHub_ProofInvalid(anchor, period);
-        }
-        uint256 bits = pot.paid[index >> 8];
-        uint256 bit = 1 << (index & 0xff);
-        if (bits & bit != 0) revert ChannelHub_AlreadyPaid(anchor, period, index);
-
-        pot.paid[index >> 8] = bits | bit;
-        pot.distributed += payout.amount;
-        _addCredit(payout.account, payout.amount);
-
-        Payout[] memory payouts = new Payout[](1);
-        payouts[0] = payout;
-        emit PayoutsDistributed(anchor, period, index, payouts);
-    }
-
-    /// @inheritdoc IChannelHub
     function withdrawCredit(address to, uint128 amount) external {
         if (to == address(0)) revert ChannelHub_ZeroAccount();
         _takeCredit(msg.sender, amount);
@@ -74,7 +49,7 @@ abstract contract Payouts is IChannelHub, HubState {
 
     /// @inheritdoc IChannelHub
     function isPaid(address anchor, uint32 period, uint32 index) external view returns (bool) {
-        return _pots[nodes.numberAt(anchor, period)][period].paid[index >> 8] >> (index & 0xff) & 1 == 1;
+        return _pots[anchor][period].paid[index >> 8] >> (index & 0xff) & 1 == 1;
     }
 
     /// @inheritdoc IChannelHub

@@ -13,14 +13,14 @@ abstract contract Recovery is HubState {
 
     /// @notice See {IChannelHub-restoreChunk}.
     function restoreChunk(address anchor, uint32 period, uint32 chunk, AcceptedRow[] calldata rows) external {
-        PotState storage pot = _pots[_nodeNumber(anchor, period)][period];
+        PotState storage pot = _pots[anchor][period];
         _checkRestorable(pot, anchor, period);
         bytes32 commitment = pot.commitments[chunk];
         if (commitment == 0 || commitment != keccak256(abi.encode(rows))) {
             revert ChannelHub_ChunkMismatch(anchor, period, chunk);
         }
 
-        uint128 restored;
+        uint96 restored;
         for (uint256 i; i < rows.length; ++i) {
             AcceptedRow calldata row = rows[i];
             ChannelState storage channel = _channelAt(row.signer, period);
@@ -28,7 +28,7 @@ abstract contract Recovery is HubState {
             uint96 balance = word.balance() + uint96(row.amount);
             channel.word = word.withBalance(balance).withoutSettled(period);
             _raise(channel, balance);
-            restored += row.amount;
+            restored += uint96(row.amount);
         }
         pot.sum -= restored;
         delete pot.commitments[chunk];
@@ -38,7 +38,7 @@ abstract contract Recovery is HubState {
 
     /// @notice See {IChannelHub-forfeitBond}.
     function forfeitBond(address anchor, uint32 period, address challenger, address node) external {
-        PotState storage pot = _pots[_nodeNumber(anchor, period)][period];
+        PotState storage pot = _pots[anchor][period];
         if (pot.status != PotStatus.Void) revert ChannelHub_PotStatus(anchor, period, pot.status);
         uint96 bond = pot.bond;
         if (bond == 0 || pot.bondReleased) revert ChannelHub_AmountInvalid(0, 0);

@@ -14,8 +14,9 @@ abstract contract Settlement is IChannelHub, HubState {
 
     /// @inheritdoc IChannelHub
     function settleChunk(uint32 period, StatementRow[] calldata rows) external {
-        uint32 number = _nodeNumber(msg.sender, period);
-        PotState storage pot = _openPot(number, period);
+        PotState storage pot = _openPot(period);
+        uint32 number = pot.anchorNumber;
+        if (number == 0) number = _nodeNumber(msg.sender, period);
 
         AcceptedRows.Buffer memory accepted = AcceptedRows.create(rows.length);
         uint256 template = RowSigners.forStatements(_domainSeparatorV4(), msg.sender, period);
@@ -24,11 +25,12 @@ abstract contract Settlement is IChannelHub, HubState {
         }
         if (accepted.count == 0) return;
 
-        uint24 chunk = pot.chunks;
+        uint16 chunk = pot.chunks;
         bytes32 commitment = accepted.commitment();
-        // Debits come from deposits, so their sum stays below the token's supply.
-        pot.sum += uint128(accepted.sum);
+        // Debits come from deposits, so their sum stays below the token's supply, which fits 96 bits.
+        pot.sum += uint96(accepted.sum);
         pot.chunks = chunk + 1;
+        pot.anchorNumber = number;
         pot.commitments[chunk] = commitment;
 
         accepted.log(msg.sender, period, chunk, commitment);
@@ -36,8 +38,7 @@ abstract contract Settlement is IChannelHub, HubState {
 
     /// @inheritdoc IChannelHub
     function commitPeriod(uint32 period, bytes32 root, uint128 sum, uint32 leafCount) external {
-        uint32 number = _nodeNumber(msg.sender, period);
-        PotState storage pot = _openPot(number, period);
+        PotState storage pot = _openPot(period);
         if (sum != pot.sum || sum == 0) revert ChannelHub_SumMismatch(sum, pot.sum);
         if (leafCount == 0) revert ChannelHub_NoPayouts();
         IParameters.Terms memory terms = parameters.termsAt(period);
@@ -46,8 +47,7 @@ abstract contract Settlement is IChannelHub, HubState {
 
         pot.status = PotStatus.Committed;
         pot.finalAt = finalAt;
-        (pot.protocolShare, pot.anchorShare, pot.maximumIssuerShare) =
-        (terms.protocolShare, terms.anchorShare, terms.maximumIssuerShare);
+        (pot.protocolShare, pot.anchorShare) = (terms.protocolShare, terms.anchorShare);
         pot.root = root;
         pot.leafCount = leafCount;
         pot.bond = bond;
@@ -70,7 +70,7 @@ abstract contract Settlement is IChannelHub, HubState {
 
     /// @inheritdoc IChannelHub
     function potOf(address anchor, uint32 period) external view returns (Pot memory) {
-        PotState storage pot = _pots[nodes.numberAt(anchor, period)][period];
+        PotState storage pot = _pots[anchor][period];
         return Pot({
             status: pot.status,
             sum: pot.sum,
@@ -85,7 +85,7 @@ abstract contract Settlement is IChannelHub, HubState {
 
     /// @inheritdoc IChannelHub
     function chunkOf(address anchor, uint32 period, uint32 chunk) external view returns (bytes32) {
-        return _pots[nodes.numberAt(anchor, period)][period].commitments[chunk];
+        return _pots[anchor][period].commitments[chunk];
     }
 
     function _settleRow(
@@ -100,12 +100,17 @@ abstract contract Settlement is IChannelHub, HubState {
         address signer = RowSigners.ofStatement(template, row);
         ChannelState storage channel = _channels[signer];
         ChannelWord word = channel.word;
-        if (!word.isPlain()) {
-            channel = _channels[_channelName(signer, uint32(period))];
-            word = channel.word;
-        }
         SkipReason reason;
-        (word, reason) = word.settle(anchor, period, amount);
+        if (word.isPlain()) {
+            (word, reason) = word.settle(anchor, period, amount);
+        } else {
+            channel = _channels[_channelName(signer, uint32(period))];
+            (word, reason) = channel.word.settle(anchor, period, amount);
+            uint256 cap = _capAt(signer, uint32(period));
+            if (cap != 0 && amount > cap && word.exists()) {
+                (word, reason) = (ChannelWord.wrap(0), SkipReason.LimitExceeded);
+            }
+        }
         if (!word.exists() || amount == 0) {
             if (signer == address(0)) reason = SkipReason.SignatureInvalid;
             if (amount == 0) reason = SkipReason.ZeroAmount;
@@ -116,10 +121,10 @@ abstract contract Settlement is IChannelHub, HubState {
         accepted.add(signer, amount, row.vouchersRoot);
     }
 
-    function _openPot(uint32 number, uint32 period) private view returns (PotState storage pot) {
+    function _openPot(uint32 period) private view returns (PotState storage pot) {
         IParameters.Windows memory windows = parameters.windowsOf(period);
         _checkWindow(windows.settleFrom, windows.settleUntil);
-        pot = _pots[number][period];
+        pot = _pots[msg.sender][period];
         if (pot.status != PotStatus.Open) revert ChannelHub_PotStatus(msg.sender, period, pot.status);
     }
 }

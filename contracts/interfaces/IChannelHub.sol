@@ -69,6 +69,12 @@ interface IChannelHubTypes is ISmartLayerMessages {
         bytes32 acknowledgementVs;
     }
 
+    /// @notice What a lane ({IChannelHub-laneOf}) was paid directly so far.
+    struct PaidLane {
+        bytes32 lane;
+        uint128 amount;
+    }
+
     /// @notice One lane that an anchor owes: its Acknowledgement with a compact signature (EIP-2098),
     /// or, with `r` and `vs` zero, the voucher that was posted for it. Node and period are the call's.
     struct OwedLane {
@@ -121,7 +127,8 @@ interface IChannelHubTypes is ISmartLayerMessages {
         ZeroAmount,
         AcknowledgementInvalid,
         NothingToClaim,
-        NotSettled
+        NotSettled,
+        LimitExceeded
     }
 
     /// @notice A channel was opened for session key `signer`; `amount` is its first deposit.
@@ -179,6 +186,9 @@ interface IChannelHubTypes is ISmartLayerMessages {
     /// @notice The owner's next session key signs from period `fromPeriod` on; `channel` stays the
     /// channel's name, its first key.
     event SignerRotated(address indexed channel, address indexed signer, uint32 fromPeriod);
+    /// @notice From period `fromPeriod` on the key may spend at most `cap` a period (0: all that there
+    /// is); from period `until` on it signs nothing (0: no end).
+    event SignerLimited(address indexed signer, uint96 cap, uint32 fromPeriod, uint32 until);
     /// @notice Both ends closed the channel: `amount` stays for what is owed, `refund` went back.
     event ChannelClosed(address indexed signer, uint32 indexed period, uint96 amount, uint96 refund);
     /// @notice A node posted a lane's voucher in time; `amount` counts as acknowledged.
@@ -259,6 +269,10 @@ interface IChannelHubTypes is ISmartLayerMessages {
     /// @notice The payout was paid already.
     error ChannelHub_AlreadyPaid(address anchor, uint32 period, uint32 index);
 
+    /// @notice The lanes shown are not those of this page, or the page before it is still empty.
+    error ChannelHub_PageInvalid(uint32 page);
+    /// @notice Claims ascend by lane, within their page; row `index` does not.
+    error ChannelHub_LaneOffPage(uint256 index);
     /// @notice No node has this key.
     error ChannelHub_UnknownNode(address key);
     /// @notice The evidence's row `index` does not hold.
@@ -283,6 +297,12 @@ interface IChannelHubTypes is ISmartLayerMessages {
     error ChannelHub_WrongPeriod(uint32 period, uint32 current);
     /// @notice The last change of session key takes effect in `fromPeriod`; change it after that.
     error ChannelHub_RotationPending(address signer, uint32 fromPeriod);
+    /// @notice A key ends with the current period at the earliest.
+    error ChannelHub_ExpiryInvalid(uint32 until, uint32 current);
+    /// @notice The cap before the last change is still needed for earlier periods, until `freeAt`.
+    error ChannelHub_LimitPending(address signer, uint64 freeAt);
+    /// @notice The extension was made for another network.
+    error ChannelHub_ExtensionMismatch(address extension);
     /// @notice Only the contract itself may run this code, in its own storage.
     error ChannelHub_NotDelegated();
     /// @notice New money is stopped by the emergency brake until `pausedUntil`.
@@ -364,16 +384,15 @@ interface IChannelHub is IChannelHubTypes {
     /// - its signature is canonical (EIP-2098 admits no high s) and recovers to a channel's signer;
     /// - the channel's anchor in `period` is the caller;
     /// - the channel is not settled in `period`, and was opened in it or before;
-    /// - the balance covers its amount.
+    /// - the balance covers its amount, and so does the session key's cap of the period.
     function settleChunk(uint32 period, StatementRow[] calldata rows) external;
 
     /// @notice Commit the payouts of `period` as a Merkle-sum tree, and lock the anchor's bond.
     /// @dev Emits: {PeriodCommitted}.
     ///
     /// Requirements:
-    /// - the caller is the key of a registered node;
     /// - the time lies in the settle window of `period`;
-    /// - the caller's pot of `period` is open and not empty;
+    /// - the caller's pot of `period` is open and not empty, which only {settleChunk} makes it;
     /// - `sum` is the pot's;
     /// - `leafCount` is not zero;
     /// - the caller's free stake covers the bond: ceil(sum * bondRatio / 10,000).
@@ -431,19 +450,35 @@ interface IChannelHub is IChannelHubTypes {
     /// account is credited.
     /// @dev Emits: {DirectClaimed} for each lane paid, {DirectRowSkipped} for each that was not.
     /// A lane is paid min(cumulative, leaseCap), less what it was paid before, at most the channel's
-    /// balance. The anchor failed, so its share is the node's; the other splits apply.
+    /// balance and what the session key's cap leaves. The anchor failed, so its share is the node's;
+    /// the other splits apply.
+    ///
+    /// What lanes were paid is kept by pages of `libraries/ClaimPages.sol`, each as its hash: `paid` is
+    /// the whole page as it stands, empty for a new one. The events tell it. Whoever claims a lane in
+    /// between changes the page, so that a claim which was built on the old one is refused, and built
+    /// anew; the node has lost nothing by it, as that lane was paid to it.
     ///
     /// Requirements:
     /// - `node` is the key of a registered node;
-    /// - the time lies in the direct claim window of `period`.
+    /// - the time lies in the direct claim window of `period`;
+    /// - `paid` is what `page` holds, and the page before it holds something;
+    /// - rows ascend by lane, and lie within the page: above the page before it, and not above its own
+    ///   highest where another page comes behind it.
     /// A row is skipped unless:
     /// - the channel exists, and is not settled in `period`;
+    /// - the session key's cap of the period is not used up;
     /// - both signatures' first words are zero and the lane's voucher was posted, which then counts
     ///   as `cumulative` and `leaseCap`; or both hold:
     /// - the Voucher was signed by the channel's session key, the signature canonical;
     /// - the Acknowledgement was signed by the channel's anchor in `period`, the signature canonical;
     /// - something is left to claim.
-    function claimDirect(address node, uint32 period, DirectClaimRow[] calldata rows) external;
+    function claimDirect(
+        address node,
+        uint32 period,
+        uint32 page,
+        PaidLane[] calldata paid,
+        DirectClaimRow[] calldata rows
+    ) external;
 
     /// @notice Send `amount` of the caller's credit to `to`.
     /// @dev Emits: {CreditWithdrawn}.
@@ -476,11 +511,16 @@ interface IChannelHub is IChannelHubTypes {
     /// @notice Whether the payout at `index` was paid.
     function isPaid(address anchor, uint32 period, uint32 index) external view returns (bool);
 
-    /// @notice What a lane was paid directly.
-    function directClaimed(address signer, uint32 period, address node, bytes32 tokenClass)
+    /// @notice The word of a page of lanes that were paid directly, 0 for an empty one: the highest 208
+    /// bits of its hash, and the highest 48 of its highest lane.
+    function claimPage(address node, uint32 period, uint32 page) external view returns (uint256);
+
+    /// @notice A lane's number, by which claims are ordered: the highest 24 bits of the class, then the
+    /// highest 232 of keccak256(abi.encode(signer, period, node, tokenClass)).
+    function laneOf(address signer, uint32 period, address node, bytes32 tokenClass)
         external
-        view
-        returns (uint128);
+        pure
+        returns (bytes32);
 
     /// @notice An account's credit.
     function creditOf(address account) external view returns (uint128);
@@ -549,6 +589,36 @@ interface IChannelHub is IChannelHubTypes {
     /// - `nextSigner` is not the zero account and was never a session key;
     /// - the last change of key has taken effect.
     function rotateSigner(address signer, address nextSigner) external;
+
+    /// @notice {open} for a session key that may spend at most `cap` a period, and signs until period
+    /// `until`, as {limitSigner} says, from the beginning on: the deposit may be a smart account's, and
+    /// a key that lies about on a server endangers no more than its cap.
+    /// @dev Emits: {ChannelOpened}, {SignerLimited}.
+    ///
+    /// Requirements:
+    /// - those of {open};
+    /// - `until` is zero or later than the current period.
+    function openLimited(
+        address signer,
+        address owner,
+        address anchor,
+        uint96 amount,
+        uint96 cap,
+        uint32 until
+    ) external;
+
+    /// @notice Limit what a session key of a channel may spend in a period, and how long it signs. Zero
+    /// is no cap, and no end. A wider cap holds at once, a narrower one from the next period on, since
+    /// the present one's leases rest on the wider. The owner renews a key by calling it again.
+    /// @dev Emits: {SignerLimited}. Statements above the cap are skipped; direct claims are paid up to
+    /// it. Anchors lease no more than it: {heldIn}.
+    ///
+    /// Requirements:
+    /// - the caller is the owner of the channel that the key signs for, or will;
+    /// - `until` is zero or later than the current period;
+    /// - where the cap becomes narrower, every window of the periods before the last such change is
+    ///   over, or that change is still to take effect and is replaced.
+    function limitSigner(address signer, uint96 cap, uint32 until) external;
 
     /// @notice Close a channel in agreement: all but `finalAmount` goes back to its owner at once. The
     /// anchor signs only what covers every lease that it gave, as the channel holds `finalAmount`
@@ -671,8 +741,12 @@ interface IChannelHub is IChannelHubTypes {
         view
         returns (uint128);
 
+    /// @notice What the key may spend in `period`, zero for all that there is, and from which period on
+    /// it signs nothing, zero for never.
+    function limitOf(address signer, uint32 period) external view returns (uint96 cap, uint32 until);
+
     /// @notice A bound of what the channel ever held in `period`: its highest balance since it was
-    /// opened or last closed, rounded up to 2^32. Zero where `period` lies before that, or the key
+    /// opened or last closed, rounded up to 2^32, and at most the key's cap. Zero where `period` lies before that, or the key
     /// does not sign in it.
     function heldIn(address signer, uint32 period) external view returns (uint128);
 

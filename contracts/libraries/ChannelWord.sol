@@ -9,7 +9,7 @@ import {IChannelHubTypes} from "../interfaces/IChannelHub.sol";
 ///   bits   0–95   balance
 ///   bits  96–127  anchor           number of the anchor of the periods before `nextFrom`
 ///   bits 128–158  nextAnchor       number of the anchor from period `nextFrom` on
-///   bit  159      rotated          another session key signs from some period on
+///   bit  159      special          keys changed or are limited, so that they must be looked up
 ///   bits 160–191  nextFrom         0 where no change was ever made
 ///   bits 192–223  settledUntil     1 + the highest period settled, 0 where none is
 ///   bits 224–255  settled          bit i: period settledUntil - 1 - i is settled
@@ -25,7 +25,7 @@ library ChannelWords {
     uint256 private constant BALANCE_MASK = type(uint96).max;
     uint256 private constant FIELD = type(uint32).max;
     uint256 private constant NEXT_ANCHOR = type(uint32).max >> 1;
-    uint256 private constant ROTATED = 1 << 159;
+    uint256 private constant SPECIAL = 1 << 159;
 
     /// @notice A new channel's word.
     function create(uint96 amount, uint32 anchorNumber) internal pure returns (ChannelWord) {
@@ -37,15 +37,15 @@ library ChannelWords {
         return ChannelWord.unwrap(word) != 0;
     }
 
-    /// @notice Whether the channel exists, and its first key signs in every period.
+    /// @notice Whether the channel exists, and its first key signs in every period without a limit.
     function isPlain(ChannelWord word) internal pure returns (bool) {
         uint256 raw = ChannelWord.unwrap(word);
-        return raw != 0 && raw & ROTATED == 0;
+        return raw != 0 && raw & SPECIAL == 0;
     }
 
-    /// @notice The same channel, whose keys changed.
-    function withRotation(ChannelWord word) internal pure returns (ChannelWord) {
-        return ChannelWord.wrap(ChannelWord.unwrap(word) | ROTATED);
+    /// @notice The same channel, whose keys must be looked up.
+    function withSpecialKeys(ChannelWord word) internal pure returns (ChannelWord) {
+        return ChannelWord.wrap(ChannelWord.unwrap(word) | SPECIAL);
     }
 
     /// @notice What the channel holds.
@@ -85,7 +85,7 @@ library ChannelWords {
         pure
         returns (ChannelWord)
     {
-        uint256 kept = ChannelWord.unwrap(word) & (BALANCE_MASK | ROTATED | ~uint256(type(uint192).max));
+        uint256 kept = ChannelWord.unwrap(word) & (BALANCE_MASK | SPECIAL | ~uint256(type(uint192).max));
         return ChannelWord.wrap(kept | uint256(first) << 96 | uint256(next) << 128 | uint256(from) << 160);
     }
 

@@ -76,9 +76,50 @@ library MerkleSum {
         uint128 rootSum
     ) internal pure returns (bool) {
         if (index >= size) return false;
-        Range memory range = Range(_reserve(1), index, 1, size, 0);
-        _put(range.nodes, uint256(payoutLeaf(payout.account, payout.amount)), payout.amount);
-        return _leads(range, siblings, root, rootSum);
+        (uint256 hash, uint256 sum) = (uint256(payoutLeaf(payout.account, payout.amount)), payout.amount);
+        bool fits;
+        assembly ("memory-safe") {
+            let scratch := mload(0x40)
+            mstore8(scratch, 1)
+            let sibling := siblings.offset
+            let end := add(sibling, shl(6, siblings.length))
+            fits := 1
+            for {} gt(size, 1) { size := shr(1, add(size, 1)) } {
+                // The last node of an odd level is carried up; every other has a sibling.
+                if lt(xor(index, 1), size) {
+                    if eq(sibling, end) {
+                        fits := 0
+                        break
+                    }
+                    let beside := calldataload(sibling)
+                    let besideSum := calldataload(add(sibling, 0x20))
+                    if shr(128, besideSum) {
+                        fits := 0
+                        break
+                    }
+                    // As in {_parent}: each store overwrites the half of a word that is not the sum.
+                    switch and(index, 1)
+                    case 0 {
+                        mstore(add(scratch, 1), hash)
+                        mstore(add(scratch, 33), shl(128, sum))
+                        mstore(add(scratch, 49), beside)
+                        mstore(add(scratch, 81), shl(128, besideSum))
+                    }
+                    default {
+                        mstore(add(scratch, 1), beside)
+                        mstore(add(scratch, 33), shl(128, besideSum))
+                        mstore(add(scratch, 49), hash)
+                        mstore(add(scratch, 81), shl(128, sum))
+                    }
+                    hash := keccak256(scratch, 97)
+                    sum := add(sum, besideSum)
+                    sibling := add(sibling, 0x40)
+                }
+                index := shr(1, index)
+            }
+            fits := and(fits, eq(sibling, end))
+        }
+        return fits && hash == uint256(root) && sum == rootSum;
     }
 
     function _leads(

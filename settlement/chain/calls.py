@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from settlement.chain.abi import artifact
 from settlement.chain.deployment import Deployment
+from settlement.core.claim_pages import lane_id
 from settlement.ports.chain import Call
 from settlement.ports.chain_records import (
     AcceptedRow,
     DirectClaimRow,
+    PaidLane,
     Payout,
     ProofNode,
     StatementRow,
@@ -285,10 +287,23 @@ class Calls:
         purpose = f"release the bond of period {period}"
         return self._call("ChannelHub", "releaseBond", purpose, anchor, period)
 
-    def claim_direct(self, node: Address, period: int, rows: Sequence[DirectClaimRow]) -> Call:
-        """Pay a node for lanes that its anchor did not settle."""
+    def claim_direct(
+        self,
+        node: Address,
+        period: int,
+        rows: Sequence[DirectClaimRow],
+        *,
+        page: int = 0,
+        paid: Sequence[PaidLane] = (),
+    ) -> Call:
+        """Pay a node for lanes that its anchor did not settle.
+
+        ``paid`` is all that ``page`` holds; :class:`settlement.core.claim_pages.ClaimPages` knows
+        it and puts rows on their pages. A node's first claim of a period has neither.
+        """
         purpose = f"claim {len(rows)} lanes of period {period} directly"
-        return self._call("ChannelHub", "claimDirect", purpose, node, period, rows)
+        ordered = sorted(rows, key=lambda row: lane_id(row.signer, period, node, row.token_class))
+        return self._call("ChannelHub", "claimDirect", purpose, node, period, page, paid, ordered)
 
     def withdraw_credit(self, receiver: Address, amount: int) -> Call:
         """Send the sender's credit out of the hub."""

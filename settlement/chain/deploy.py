@@ -39,6 +39,7 @@ _ORDER = (
     ("issuers", "IssuerRegistry"),
     ("rent", "RentVault"),
     ("disputes", "DisputeManager"),
+    ("claims", "HubClaims"),
     ("hub", "ChannelHub"),
     ("timelock", "Timelock"),
     ("governor", "NetworkGovernor"),

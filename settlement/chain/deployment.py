@@ -35,6 +35,7 @@ class Deployment:
     election: Address = ZERO_ADDRESS
     seeds: Address = ZERO_ADDRESS
     commitments: Address = ZERO_ADDRESS
+    claims: Address = ZERO_ADDRESS
 
     @property
     def domain(self) -> Domain:

@@ -23,6 +23,16 @@ DISPUTE_ADVICE: dict[str, str] = {
     "sign one for it.",
     "ChannelHub_RotationPending": "The last change of key for {signer} holds from period "
     "{from_period} on; change it again then.",
+    "ChannelHub_ExpiryInvalid": "The key would end with period {until}, and {current} is running; "
+    "name a later period, or 0 for no end.",
+    "ChannelHub_LimitPending": "The cap before the last change is still needed for earlier "
+    "periods; lower it again from {free_at:time} on.",
+    "ChannelHub_PageInvalid": "Page {page} holds other lanes by now, or the page before it none; "
+    "build the claim again from the newest events.",
+    "ChannelHub_LaneOffPage": "Row {index} is out of order or belongs to another page; name each "
+    "lane once, by its number.",
+    "ChannelHub_ExtensionMismatch": "The hub's extension {extension} was made for another network; "
+    "deploy it with the hub's own contracts.",
     "ChannelHub_NotDelegated": "Call the hub; its extension does nothing by itself.",
     # DisputeManager
     "DisputeManager_NotHub": "Only the hub brings payment fraud; {caller} is not the hub. Use its "

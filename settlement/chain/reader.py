@@ -144,6 +144,11 @@ class RpcChainReader:
         payout, share = await self._answer("IssuerRegistry", "revenueAt", class_id, period)
         return payout, share
 
+    async def claim_page(self, node: Address, period: int, page: int) -> int:
+        """The hub's word of a page of direct claims (:mod:`settlement.core.claim_pages`)."""
+        word: int = await self._view("ChannelHub", "claimPage", node, period, page)
+        return word
+
     async def rent(self, class_id: Hash) -> RentAccount:
         return build(RentAccount, await self._view("RentVault", "rentOf", class_id))
 

@@ -121,6 +121,10 @@ class ChainReader(Protocol):
         """Whether the channel was settled in that period."""
         ...
 
+    async def claim_page(self, node: Address, period: int, page: int) -> int:
+        """The hub's word of a page of direct claims (:mod:`settlement.core.claim_pages`)."""
+        ...
+
     async def pot(self, anchor: Address, period: int) -> PeriodPot:
         """What an anchor collected in one period."""
         ...

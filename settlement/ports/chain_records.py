@@ -43,6 +43,7 @@ class SkipReason(IntEnum):
     ACKNOWLEDGEMENT_INVALID = 7
     NOTHING_TO_CLAIM = 8
     NOT_SETTLED = 9
+    LIMIT_EXCEEDED = 10
 
 
 class Offence(IntEnum):
@@ -319,6 +320,14 @@ class DirectClaimRow:
     voucher_vs: Hash
     acknowledgement_r: Hash
     acknowledgement_vs: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidLane:
+    """What a lane, by its number, was paid directly so far (``IChannelHub.PaidLane``)."""
+
+    lane: Hash
+    amount: Uint128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

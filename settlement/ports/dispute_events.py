@@ -23,6 +23,17 @@ class SignerRotated(ChainEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignerLimited(ChainEvent):
+    """From ``from_period`` on the key spends at most ``cap`` a period (0: all that there is); from
+    ``until`` on it signs nothing (0: no end)."""
+
+    signer: Address
+    cap: Uint96
+    from_period: Uint32
+    until: Uint32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelClosed(ChainEvent):
     """Both ends closed: ``amount`` stays for what is owed, ``refund`` went back to the owner."""
 

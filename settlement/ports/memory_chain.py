@@ -78,6 +78,7 @@ class MemoryChain:
     elected_by_period: dict[int, tuple[Address, ...]] = field(default_factory=dict)
     channels: dict[Address, ChannelAccount] = field(default_factory=dict)
     settled: set[tuple[Address, int]] = field(default_factory=set)
+    claim_pages: dict[tuple[Address, int, int], int] = field(default_factory=dict)
     pots: dict[tuple[Address, int], PeriodPot] = field(default_factory=dict)
     credits: dict[Address, int] = field(default_factory=dict)
     registered: dict[Address, RegisteredNode] = field(default_factory=dict)
@@ -217,6 +218,10 @@ class MemoryChain:
     async def is_settled(self, signer: Address, period: int) -> bool:
         self._reach()
         return (signer, period) in self.settled
+
+    async def claim_page(self, node: Address, period: int, page: int) -> int:
+        self._reach()
+        return self.claim_pages.get((node, period, page), 0)
 
     async def pot(self, anchor: Address, period: int) -> PeriodPot:
         self._reach()

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from settlement.chain.calls import compact
+from settlement.core.claim_pages import ClaimPages, lane_id
 from settlement.core.lane import NO_SIGNATURE, LaneState
 from settlement.core.owed import (
     Disproof,
@@ -43,7 +44,7 @@ from settlement.errors import PeerError
 from settlement.ports import chain_records as records
 from settlement.ports.chain import Call, ChainReader, ChainWriter, TransactionReceipt
 from settlement.ports.chain_errors import CallReverted
-from settlement.ports.chain_events import DirectRowSkipped
+from settlement.ports.chain_events import DirectClaimed, DirectRowSkipped
 from settlement.ports.payouts import PayoutSource
 from settlement.services.calendar import Calendar
 from settlement.services.directory import ChannelDirectory
@@ -53,7 +54,7 @@ from settlement.services.settler import proof_of
 from settlement.types import ZERO_ADDRESS, ZERO_HASH, Address, Hash, Signature, checksum
 
 ROWS_PER_CLAIM = 48
-"""Lanes of one transaction: within 2 M gas."""
+"""Lanes of one transaction: within 1.5 M gas."""
 
 LaneName = tuple[Address, Address, Hash, int]
 
@@ -93,7 +94,13 @@ class ClaimBuilders(Protocol):
     ) -> Call: ...
 
     def claim_direct(
-        self, node: Address, period: int, rows: Sequence[records.DirectClaimRow]
+        self,
+        node: Address,
+        period: int,
+        rows: Sequence[records.DirectClaimRow],
+        *,
+        page: int = 0,
+        paid: Sequence[records.PaidLane] = (),
     ) -> Call: ...
 
 
@@ -277,12 +284,36 @@ class WatchActs:
         wanted = [lane for lane in claimable if open_[lane.signer]]
         wanted.sort(key=lambda lane: (lane.node, lane.token_class, lane.signer))
         for node, group in groupby(wanted, key=lambda lane: lane.node):
-            lanes = list(group)
-            for first in range(0, len(lanes), ROWS_PER_CLAIM):
-                chunk = lanes[first : first + ROWS_PER_CLAIM]
-                rows = [_claim_row(_as_posted(lane, state)) for lane in chunk]
-                receipt = await self._submit(self._calls.claim_direct(node, task.period, rows))
-                self._note_refused(node, task.period, chunk, receipt)
+            await self._claim_for(node, state, list(group))
+
+    async def _claim_for(self, node: Address, state: WatchState, lanes: list[LaneState]) -> None:
+        """Page by page; a page that somebody else changed meanwhile is left to the next look."""
+        period = state.period
+        waiting = {lane_id(lane.signer, period, node, lane.token_class): lane for lane in lanes}
+        pages = await self._claim_pages(node, period)
+        while claim := pages.next_claim(waiting, ROWS_PER_CLAIM):
+            chunk = [waiting.pop(lane) for lane in claim.lanes]
+            rows = [_claim_row(_as_posted(lane, state)) for lane in chunk]
+            paid = [records.PaidLane(lane=e.lane, amount=e.amount) for e in claim.paid]
+            call = self._calls.claim_direct(node, period, rows, page=claim.page, paid=paid)
+            receipt = await self._submit(call)
+            if receipt is None:
+                return
+            self._note_refused(node, period, chunk, receipt)
+            pages = pages.after(_paid_by(receipt))
+
+    async def _claim_pages(self, node: Address, period: int) -> ClaimPages:
+        """What the node's lanes were paid, whoever their anchors are."""
+        paid: dict[Hash, int] = {}
+        for key in await self._engine.store.keys(WATCH.kind):
+            if key.endswith(f"/{period}"):
+                for mark in (await self._engine.state(WATCH, key)).claimed:
+                    if mark.node == node:
+                        paid[lane_id(mark.signer, period, node, mark.token_class)] = mark.amount
+        words: list[int] = []
+        while word := await self._chain.claim_page(node, period, len(words)):
+            words.append(word)
+        return ClaimPages.of(paid, words)
 
     def _claimable(self, state: WatchState, lane: LaneState) -> bool:
         owed = max(min(lane.highest, lane.lease_cap), _amount(state.posted, lane))
@@ -298,10 +329,10 @@ class WatchActs:
         node: Address,
         period: int,
         lanes: Sequence[LaneState],
-        receipt: TransactionReceipt | None,
+        receipt: TransactionReceipt,
     ) -> None:
         """A row that the hub did not take is not sent again by this process."""
-        for event in receipt.events if receipt else ():
+        for event in receipt.events:
             if isinstance(event, DirectRowSkipped):
                 lane = lanes[event.index]
                 self._log.warning("claim_skipped", period=period, reason=event.reason.name)
@@ -363,6 +394,14 @@ class WatchActs:
         except CallReverted as error:
             self._log.info("overtaken", purpose=call.purpose, error=error.error)
             return None
+
+
+def _paid_by(receipt: TransactionReceipt) -> dict[Hash, int]:
+    return {
+        lane_id(event.signer, event.period, event.node, event.token_class): event.claimed
+        for event in receipt.events
+        if isinstance(event, DirectClaimed)
+    }
 
 
 def _amount(marks: Sequence[LaneMark], lane: LaneState) -> int:

@@ -47,9 +47,9 @@ def deployed(project: Any, chain: Any, actors: Actors) -> Deployment:
     issuers = project.IssuerRegistry.deploy(owner, parameters, sender=owner)
     rent = project.RentVault.deploy(service, parameters, issuers, nodes, election, sender=owner)
     disputes = project.DisputeManager.deploy(owner, nodes, parameters, election, sender=owner)
-    hub = project.ChannelHub.deploy(
-        service, parameters, nodes, issuers, disputes, rent, sender=owner
-    )
+    parts = (service, parameters, nodes, issuers, disputes, rent)
+    claims = project.HubClaims.deploy(*parts, sender=owner)
+    hub = project.ChannelHub.deploy(*parts, claims, sender=owner)
     nodes.setHub(hub, sender=owner)
     nodes.setDisputes(disputes, sender=owner)
     votes.setRegistry(nodes, sender=owner)

@@ -103,10 +103,10 @@ def test_a_node_claims_what_a_vanished_anchor_left(
         *compact(anchor.sign(deployed.domain, acknowledgement)),
     )
     with ape.reverts(hub.ChannelHub_OutsideWindow):
-        hub.claimDirect(actors.node, 0, [row], sender=actors.payer)
+        hub.claimDirect(actors.node, 0, 0, [], [row], sender=actors.payer)
 
     pass_to(chain, deployed.parameters.windowsOf(0).settleUntil)
-    receipt = hub.claimDirect(actors.node, 0, [row], sender=actors.payer)
+    receipt = hub.claimDirect(actors.node, 0, 0, [], [row], sender=actors.payer)
 
     parts = split(SPENT, Shares(protocol=250, burn=4_000, anchor=0), ISSUER_SHARE)
     assert hub.creditOf(actors.node_payout) == parts.node

@@ -32,7 +32,7 @@ contract CheatingTest is DisputeFixture {
         hub.restoreChunk(anchor, 0, 0, acceptedOf(10e18));
         vm.assertEq(hub.channelOf(session).balance, 100e18, "the channel is restored");
         toDirect(0);
-        hub.claimDirect(
+        claimDirectly(
             node, 0, claimsOf(directClaim(SESSION_SECRET, ANCHOR_SECRET, node, 0, ticketClass, 10e18, 20e18))
         );
         vm.assertEq(hub.creditOf(payoutOf(node)), 8.75e18, "the node claims directly");
@@ -98,7 +98,7 @@ contract CheatingTest is DisputeFixture {
 
     function test_an_anchor_that_disappears_keeps_nobody_from_earning_or_moving_on() public {
         toDirect(0);
-        hub.claimDirect(
+        claimDirectly(
             node, 0, claimsOf(directClaim(SESSION_SECRET, ANCHOR_SECRET, node, 0, ticketClass, 10e18, 20e18))
         );
         vm.assertEq(hub.creditOf(payoutOf(node)), 8.75e18, "the node claims directly");
@@ -122,10 +122,10 @@ contract CheatingTest is DisputeFixture {
     function test_an_integration_that_will_not_sign_the_last_statement_is_claimed_from_directly() public {
         // the anchor holds a Statement of 4 and has acknowledged 10: it leaves the channel out
         toDirect(0);
-        hub.claimDirect(
+        claimDirectly(
             node, 0, claimsOf(directClaim(SESSION_SECRET, ANCHOR_SECRET, node, 0, ticketClass, 10e18, 20e18))
         );
-        vm.assertEq(hub.directClaimed(session, 0, node, ticketClass), 10e18, "all of it");
+        vm.assertEq(directClaimed(session, 0, node, ticketClass), 10e18, "all of it");
     }
 
     function test_an_integration_that_withdraws_early_waits_longer_than_every_window() public {
@@ -134,7 +134,7 @@ contract CheatingTest is DisputeFixture {
         toDirect(0);
         vm.expectPartialRevert(IChannelHubTypes.ChannelHub_WithdrawalNotReleased.selector);
         hub.withdraw(session);
-        hub.claimDirect(
+        claimDirectly(
             node, 0, claimsOf(directClaim(SESSION_SECRET, ANCHOR_SECRET, node, 0, ticketClass, 10e18, 20e18))
         );
         vm.assertEq(hub.creditOf(payoutOf(node)), 8.75e18, "the node was first");

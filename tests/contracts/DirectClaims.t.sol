@@ -23,7 +23,7 @@ contract DirectClaimsTest is Fixture {
         vm.assertEq(hub.creditOf(ISSUER_PAYOUT), 1e18, "issuer");
         vm.assertEq(hub.creditOf(TREASURY), 0.15e18, "treasury");
         vm.assertEq(hub.creditOf(address(0)), 0.1e18, "burnt");
-        vm.assertEq(hub.directClaimed(session, 0, node, ticketClass), 10e18, "lane");
+        vm.assertEq(directClaimed(session, 0, node, ticketClass), 10e18, "lane");
     }
 
     function test_a_class_without_an_issuer_leaves_its_share_to_the_node() public {
@@ -35,13 +35,13 @@ contract DirectClaimsTest is Fixture {
     function test_a_claim_ends_at_the_lease() public {
         toDirect(0);
         claim(lane(ticketClass, 30e18, 20e18));
-        vm.assertEq(hub.directClaimed(session, 0, node, ticketClass), 20e18, "lane");
+        vm.assertEq(directClaimed(session, 0, node, ticketClass), 20e18, "lane");
     }
 
     function test_a_claim_ends_at_the_balance() public {
         toDirect(0);
         claim(lane(ticketClass, 130e18, 150e18));
-        vm.assertEq(hub.directClaimed(session, 0, node, ticketClass), 100e18, "lane");
+        vm.assertEq(directClaimed(session, 0, node, ticketClass), 100e18, "lane");
         expectSkip(IChannelHubTypes.SkipReason.InsufficientBalance);
         claim(lane(ticketClass, 130e18, 150e18));
     }
@@ -50,7 +50,7 @@ contract DirectClaimsTest is Fixture {
         toDirect(0);
         claim(lane(ticketClass, 10e18, 50e18));
         claim(lane(ticketClass, 25e18, 50e18));
-        vm.assertEq(hub.directClaimed(session, 0, node, ticketClass), 25e18, "lane");
+        vm.assertEq(directClaimed(session, 0, node, ticketClass), 25e18, "lane");
         vm.assertEq(hub.channelOf(session).balance, 75e18, "balance");
     }
 
@@ -135,7 +135,7 @@ contract DirectClaimsTest is Fixture {
         emit IChannelHubTypes.DirectRowSkipped(
             otherAnchor, 0, 0, session, IChannelHubTypes.SkipReason.SignatureInvalid
         );
-        hub.claimDirect(otherAnchor, 0, claimsOf(row));
+        claimDirectly(otherAnchor, 0, claimsOf(row));
     }
 
     function test_the_anchor_of_the_period_counts_after_a_change() public {
@@ -151,10 +151,10 @@ contract DirectClaimsTest is Fixture {
         IChannelHubTypes.DirectClaimRow[] memory rows = new IChannelHubTypes.DirectClaimRow[](4);
         rows[0] = good();
         rows[1] = directClaim(0xC2, OTHER_ANCHOR_SECRET, node, 0, ticketClass, 5e18, 5e18);
-        rows[2] = directClaim(0xC2, ANCHOR_SECRET, node, 0, ticketClass, 6e18, 6e18);
-        rows[3] = directClaim(0xC2, OTHER_ANCHOR_SECRET, node, 0, ticketClass, 7e18, 8e18);
+        rows[2] = directClaim(0xC2, ANCHOR_SECRET, node, 0, bytes32("bad"), 6e18, 6e18);
+        rows[3] = directClaim(0xC2, OTHER_ANCHOR_SECRET, node, 0, bytes32("other"), 2e18, 8e18);
         toDirect(0);
-        hub.claimDirect(node, 0, rows);
+        claimDirectly(node, 0, rows);
         vm.assertEq(hub.channelOf(session).balance, 90e18, "first");
         vm.assertEq(hub.channelOf(vm.addr(0xC2)).balance, 43e18, "second");
     }
@@ -184,7 +184,7 @@ contract DirectClaimsTest is Fixture {
     function test_only_a_registered_node_is_paid() public {
         toDirect(0);
         vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_UnknownNode.selector, STRANGER));
-        hub.claimDirect(STRANGER, 0, new IChannelHubTypes.DirectClaimRow[](0));
+        claimDirectly(STRANGER, 0, new IChannelHubTypes.DirectClaimRow[](0));
     }
 
     function good() private view returns (IChannelHubTypes.DirectClaimRow memory) {
@@ -201,7 +201,7 @@ contract DirectClaimsTest is Fixture {
 
     function claim(IChannelHubTypes.DirectClaimRow memory row) private {
         vm.prank(STRANGER);
-        hub.claimDirect(node, 0, claimsOf(row));
+        claimDirectly(node, 0, claimsOf(row));
     }
 
     function expectSkip(IChannelHubTypes.SkipReason reason) private {

@@ -83,7 +83,8 @@ contract GasFlowsTest is DisputeFixture {
             rows[i] = directClaim(0x20000 + i, ANCHOR_SECRET, node, 0, ticketClass, 1e18, 2e18);
         }
         toDirect(0);
-        bytes memory call = abi.encodeCall(hub.claimDirect, (node, 0, rows));
+        order(rows, node, 0);
+        bytes memory call = abi.encodeCall(hub.claimDirect, (node, 0, 0, paidLanes(node, 0), rows));
         flow("claim directly, per lane of 20", STRANGER, address(hub), call, LANES);
     }
 

@@ -246,9 +246,9 @@ contract HubChallengesTest is DisputeFixture {
         toDirect(0);
         IChannelHubTypes.DirectClaimRow memory row;
         (row.signer, row.tokenClass) = (session, ticketClass);
-        hub.claimDirect(node, 0, claimsOf(row));
-        hub.claimDirect(node, 0, claimsOf(row));
-        vm.assertEq(hub.directClaimed(session, 0, node, ticketClass), 10e18, "once");
+        claimDirectly(node, 0, claimsOf(row));
+        claimDirectly(node, 0, claimsOf(row));
+        vm.assertEq(directClaimed(session, 0, node, ticketClass), 10e18, "once");
     }
 
     // restoreChunk after a void root, spendCreditOnRent
@@ -298,7 +298,7 @@ contract HubChallengesTest is DisputeFixture {
 
     function earn() private {
         toDirect(0);
-        hub.claimDirect(
+        claimDirectly(
             node, 0, claimsOf(directClaim(SESSION_SECRET, ANCHOR_SECRET, node, 0, ticketClass, 10e18, 20e18))
         );
     }

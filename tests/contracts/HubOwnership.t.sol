@@ -43,15 +43,15 @@ contract HubOwnershipTest is DisputeFixture {
     function test_vouchers_of_the_old_key_stay_valid_for_its_periods_only() public {
         rotate();
         toDirect(0);
-        hub.claimDirect(
+        claimDirectly(
             node, 0, claimsOf(directClaim(SESSION_SECRET, ANCHOR_SECRET, node, 0, ticketClass, 1e18, 2e18))
         );
-        vm.assertEq(hub.directClaimed(session, 0, node, ticketClass), 1e18, "the old key's period");
+        vm.assertEq(directClaimed(session, 0, node, ticketClass), 1e18, "the old key's period");
         toDirect(1);
-        hub.claimDirect(
+        claimDirectly(
             node, 1, claimsOf(directClaim(SESSION_SECRET, ANCHOR_SECRET, node, 1, ticketClass, 1e18, 2e18))
         );
-        vm.assertEq(hub.directClaimed(session, 1, node, ticketClass), 0, "no more");
+        vm.assertEq(directClaimed(session, 1, node, ticketClass), 0, "no more");
     }
 
     function test_keys_rotate_again_and_again() public {

@@ -191,8 +191,12 @@ contract PayoutsTest is Fixture {
         hub.claim(anchor, 0, 0, payouts[0], siblings);
     }
 
-    function test_only_a_registered_anchors_pot_pays() public {
-        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_UnknownNode.selector, STRANGER));
+    function test_only_a_committed_pot_pays() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IChannelHubTypes.ChannelHub_PotStatus.selector, STRANGER, 0, IChannelHubTypes.PotStatus.Open
+            )
+        );
         hub.distribute(STRANGER, 0, 0, new IChannelHubTypes.Payout[](0), new IChannelHubTypes.ProofNode[](0));
     }
 

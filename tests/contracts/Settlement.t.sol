@@ -286,9 +286,9 @@ contract SettlementTest is Fixture {
         commit(30e18);
     }
 
-    function test_commit_requires_a_registered_node() public {
+    function test_commit_requires_a_pot_which_only_a_registered_node_fills() public {
         toSettle(0);
-        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_UnknownNode.selector, STRANGER));
+        vm.expectRevert(abi.encodeWithSelector(IChannelHubTypes.ChannelHub_SumMismatch.selector, 1, 0));
         vm.prank(STRANGER);
         hub.commitPeriod(0, bytes32("root"), 1, 1);
     }

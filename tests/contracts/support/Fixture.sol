@@ -7,6 +7,7 @@ import {EmergencyBrake} from "../../../contracts/governance/EmergencyBrake.sol";
 import {Parameters} from "../../../contracts/governance/Parameters.sol";
 import {VotingPower} from "../../../contracts/governance/VotingPower.sol";
 import {ChannelHub} from "../../../contracts/hub/ChannelHub.sol";
+import {HubClaims} from "../../../contracts/hub/HubClaims.sol";
 import {IChannelHubTypes} from "../../../contracts/interfaces/IChannelHub.sol";
 import {IParameters} from "../../../contracts/interfaces/IParameters.sol";
 import {ISmartLayerMessages} from "../../../contracts/interfaces/ISmartLayerMessages.sol";
@@ -18,10 +19,10 @@ import {RentVault} from "../../../contracts/rent/RentVault.sol";
 import {RewardPool} from "../../../contracts/tokens/RewardPool.sol";
 import {ServiceToken} from "../../../contracts/tokens/ServiceToken.sol";
 import {StakeToken} from "../../../contracts/tokens/StakeToken.sol";
-import {Test} from "./Vm.sol";
+import {ClaimBook} from "./ClaimBook.sol";
 
 /// @dev A whole deployment with the design's own windows, and what the actors do in it.
-abstract contract Fixture is Test {
+abstract contract Fixture is ClaimBook {
     uint32 internal constant PERIOD = 30 days;
     uint64 internal constant GENESIS = 1_700_000_000;
     uint128 internal constant SERVICE_STAKE = 1_000e18;
@@ -89,6 +90,10 @@ abstract contract Fixture is Test {
         return IParameters.ExecutionRates({readGas: 1e15, updateGas: 2e15, outputByte: 1e11, page: 1e12});
     }
 
+    function theHub() internal view override returns (ChannelHub) {
+        return hub;
+    }
+
     function deploy() internal {
         vm.warp(GENESIS + 1);
         stake = new StakeToken(OWNER, 1e26);
@@ -102,7 +107,8 @@ abstract contract Fixture is Test {
         issuers = new IssuerRegistry(OWNER, parameters);
         vault = new RentVault(service, parameters, issuers, registry, election);
         disputes = new DisputeManager(OWNER, registry, parameters, election);
-        hub = new ChannelHub(service, parameters, registry, issuers, disputes, vault);
+        HubClaims claims = new HubClaims(service, parameters, registry, issuers, disputes, vault);
+        hub = new ChannelHub(service, parameters, registry, issuers, disputes, vault, claims);
         lens = new MessageHashesLens();
         vm.startPrank(OWNER);
         registry.setHub(address(hub));
