@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from node.api.application import Routes
 from node.api.channels import ChannelRoutes, RecordRoutes
+from node.api.closing import ClosingRoutes
 from node.api.tokens import TokenRoutes
 from node.api.watching import PayoutRoutes
 from node.app.foundation import Foundation
@@ -28,6 +29,7 @@ from settlement.chain.calls import Calls
 from settlement.chain.dispute_calls import DisputeCalls
 from settlement.chain.follower import ChainBatch
 from settlement.services.anchor import Anchor
+from settlement.services.closing import Closing
 from settlement.services.collector import Collector, CollectorTerms
 from settlement.services.engine import Performer
 from settlement.services.settler import Settler
@@ -197,12 +199,29 @@ async def anchor_role(base: Foundation) -> AsyncIterator[Added]:
         calendar=base.calendar,
     )
 
+    closing = Closing(
+        engine=base.engine,
+        domain=base.domain,
+        key=base.key,
+        anchor=anchor,
+        directory=base.directory,
+        calendar=base.calendar,
+        writer=base.writer,
+        calls=DisputeCalls(base.deployment),
+    )
+
     async def settle(batch: ChainBatch) -> None:
         await settler.receive(batch.events)
+        await closing.receive(batch.events)
 
     base.following.on_batch(settle)
     yield Added(
-        performers=dict(settler.performers),
+        performers=dict(settler.performers) | dict(closing.performers),
         loops=[placing.run],
-        routes=[ChannelRoutes(anchor), PayoutRoutes(settler), RecordRoutes(routing)],
+        routes=[
+            ChannelRoutes(anchor),
+            ClosingRoutes(closing),
+            PayoutRoutes(settler),
+            RecordRoutes(routing),
+        ],
     )

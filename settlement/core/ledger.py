@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from settlement.core.machine import Machine, Transition
 from settlement.core.refusals import (
+    CloseRefused,
     LanesUsedUp,
     StatementBelowLast,
     StatementForAnother,
@@ -151,7 +152,23 @@ class ActionLimit:
     headroom: Uint128
 
 
-LedgerEvent = ContractReceiveDeposit | ReceiveVoucher | ActionDraft | ReceiveStatement | ActionLimit
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionSeal:
+    """Give no further lease: the channel is being closed with ``final_amount`` left for what is
+    leased here, and ``claimed`` of it for earlier periods."""
+
+    final_amount: Uint128
+    claimed: Uint128
+
+
+LedgerEvent = (
+    ContractReceiveDeposit
+    | ReceiveVoucher
+    | ActionDraft
+    | ReceiveStatement
+    | ActionLimit
+    | ActionSeal
+)
 
 
 def ledger_key(signer: Address, period: int) -> str:
@@ -167,7 +184,7 @@ def initial_ledger(key: str) -> LedgerState:
 
 def step(state: LedgerState, event: LedgerEvent, _now_ms: int) -> Transition[LedgerState, None]:
     """Move a channel-period on. Raises VoucherWrongPeriod, LanesUsedUp,
-    StatementForAnother, StatementUnknown, StatementBelowLast."""
+    StatementForAnother, StatementUnknown, StatementBelowLast, CloseRefused."""
     match event:
         case ContractReceiveDeposit():
             moved = replace(state, deposit=event.deposit, reserved=event.reserved)
@@ -179,6 +196,8 @@ def step(state: LedgerState, event: LedgerEvent, _now_ms: int) -> Transition[Led
             moved = _take_statement(state, event)
         case ActionLimit():
             moved = _limit(state, event.headroom)
+        case ActionSeal():
+            moved = _seal(state, event)
     return Transition(state=moved)
 
 
@@ -233,6 +252,13 @@ def _limit(state: LedgerState, headroom: int) -> LedgerState:
         return state
     room = min(state.leasable, max(headroom, state.leased // _HEADROOM_DIVISOR))
     return replace(state, limit=state.leased + room)
+
+
+def _seal(state: LedgerState, event: ActionSeal) -> LedgerState:
+    needed = state.leased + event.claimed
+    if event.final_amount < needed:
+        raise CloseRefused(problem=f"{needed} base units are leased")
+    return replace(state, limit=state.leased)
 
 
 def draft_now(state: LedgerState, anchor: Address) -> StatementDraft:

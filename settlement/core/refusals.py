@@ -15,6 +15,7 @@
     ├── ChannelUnknown          no confirmed channel stands behind the signer
     ├── ChannelWithdrawing      its deposit is being withdrawn
     ├── ChannelShut             both ends closed it
+    ├── CloseRefused            the anchor does not agree to this close
     ├── ExposureReached         more service would be unsecured; retry later
     ├── ChannelWrongAnchor      another anchor keeps this channel in this period
     ├── PeriodClosed            the time for this is over
@@ -169,6 +170,17 @@ class ChannelShut(PaymentError):
     fix: ClassVar[str] = "Add to the deposit of {signer} to use it again, or pay from another one."
 
     signer: Address
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CloseRefused(PaymentError):
+    """The anchor does not agree to this close."""
+
+    code: ClassVar[str] = "SL-2019"
+    title: ClassVar[str] = "The close is not agreed to"
+    fix: ClassVar[str] = "Ask the anchor for a new offer and sign that: {problem}."
+
+    problem: str
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -15,6 +15,7 @@ from settlement.core.ledger import (
     AcceptedStatement,
     ActionDraft,
     ActionLimit,
+    ActionSeal,
     ContractReceiveDeposit,
     LedgerState,
     ReceiveStatement,
@@ -150,6 +151,28 @@ class Anchor:
         moved = await self._engine.apply(LEDGER, ledger_key(signer, message.period), event)
         assert moved.state.statement is not None
         return moved.state.statement
+
+    async def leased_at_most(self, signer: Address, period: int) -> int:
+        """What the running period and earlier ones may still claim of a channel.
+
+        Raises ChannelUnknown, ChannelWrongAnchor.
+        """
+        channel = await self._require_ours(signer, period)
+        async with self._locks.setdefault(channel.signer, asyncio.Lock()):
+            claimed = await self._claimed_before(signer, period)
+        return claimed + (await self.ledger(signer, period)).leased
+
+    async def seal(self, signer: Address, period: int, final_amount: int) -> None:
+        """Give this channel no further lease in ``period``; durable when it returns.
+
+        Raises ChannelUnknown, ChannelWrongAnchor, CloseRefused where ``final_amount`` does not
+        cover what is leased; then leases go on.
+        """
+        channel = await self._require_ours(signer, period)
+        async with self._locks.setdefault(channel.signer, asyncio.Lock()):
+            claimed = await self._claimed_before(signer, period)
+            event = ActionSeal(final_amount=final_amount, claimed=claimed)
+            await self._engine.apply(LEDGER, ledger_key(signer, period), event)
 
     async def ledger(self, signer: Address, period: int) -> LedgerState:
         """The ledger of one channel-period, as it stands."""
