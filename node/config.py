@@ -118,6 +118,10 @@ class NodeConfig(BaseSettings):
         default=60_000, ge=1_000, description="Pause between two hand-overs."
     )
 
+    look_interval_ms: int = Field(
+        default=30_000, ge=100, description="How often, on average, an anchor looks at replicas."
+    )
+
     election_window_ms: int = Field(default=10_000, ge=2_000, description="Length of a lease.")
     election_gap_ms: int = Field(default=1_000, ge=0, description="Pause between two windows.")
     replicas: int = Field(

@@ -13,6 +13,7 @@ from node.api.feeds import FeedRoutes
 from node.api.health import HealthRoutes, Identity
 from node.api.tokens import RouteRoutes
 from node.app.foundation import Foundation, lay_foundation, real_edges
+from node.app.renting import renting
 from node.app.roles import Added, Loop, anchor_role, service_role
 from node.app.watching import watching
 from node.config import NodeConfig, Role
@@ -133,9 +134,10 @@ async def _roles(base: Foundation) -> AsyncIterator[Added]:
                 whole.outside |= added.outside
                 whole.loops += added.loops
                 whole.routes += added.routes
-        tower = watching(base)
-        whole.outside |= tower.outside
-        whole.routes += tower.routes
+        for more in (watching(base), renting(base)):
+            whole.outside |= more.outside
+            whole.loops += more.loops
+            whole.routes += more.routes
         yield whole
 
 

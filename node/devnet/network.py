@@ -149,6 +149,7 @@ def _write_node_files(
         f"private_hosts = [{hosts}]\n"
         "confirmations = 0\n"
         "follow_interval_ms = 100\n"
+        "look_interval_ms = 1000\n"
     )
     return key
 

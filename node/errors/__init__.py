@@ -13,6 +13,7 @@
     │   │   ├── GrantRevoked              the holder withdrew it
     │   │   ├── InterfaceUnknown          no such read
     │   │   ├── PaymentMissing            no voucher
+    │   │   ├── RentSuspended             nobody pays the class's rent
     │   │   └── ReadFailed                no result
     │   ├── TokenScriptError          a script that cannot be trusted or read (SL-4000 to SL-4199)
     │   │   ├── ScriptUnsafe              too large, too deep, DOCTYPE, entity, placeholder
@@ -97,6 +98,7 @@ from node.errors.access import (
     InterfaceUnknown,
     PaymentMissing,
     ReadFailed,
+    RentSuspended,
 )
 from node.errors.attestations import (
     AttestationError,
@@ -239,6 +241,7 @@ __all__ = [
     "ProposalInvalid",
     "QueueFull",
     "ReadFailed",
+    "RentSuspended",
     "RunDiffers",
     "RunFailed",
     "SandboxError",

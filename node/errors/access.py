@@ -109,6 +109,22 @@ class PaymentMissing(AccessError):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class RentSuspended(AccessError):
+    """Nobody paid the class's rent for so long that nodes stopped serving it; its state is kept."""
+
+    code: ClassVar[str] = "SL-3023"
+    title: ClassVar[str] = "The token's class is suspended"
+    fix: ClassVar[str] = (
+        "Start the rent of class {token_class} again, as anybody may; it ended at {expiry} and its "
+        "grace at {suspended_at} (unix seconds)."
+    )
+
+    token_class: bytes
+    expiry: int
+    suspended_at: int
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class ReadFailed(AccessError):
     """The script's read ended without a result; nothing was charged."""
 

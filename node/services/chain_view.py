@@ -31,6 +31,7 @@ from settlement.ports.chain_events import (
     RentToppedUp,
     ScriptPublished,
     StakeAdded,
+    TermsScheduled,
     ThawRequested,
     TokenMoved,
     UrlsUpdated,
@@ -59,13 +60,16 @@ class PublishedScript:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassView:
-    """A registered token class. ``rent_expiry`` is chain time in seconds, 0 without rent."""
+    """A registered token class. ``rent_expiry`` and ``suspended_at``, where its grace ends, are
+    chain time in seconds, 0 without rent; rent is paid for the periods before ``paid_until``."""
 
     token_class: TokenClass
     issuer: Address
     payout: Address
     scripts: tuple[PublishedScript, ...] = ()
     rent_expiry: int = 0
+    paid_until: int = 0
+    suspended_at: int = 0
 
     @property
     def newest(self) -> PublishedScript | None:
@@ -78,8 +82,8 @@ class ClassView:
         return before[-1] if before else next(iter(self.scripts), None)
 
     def rented_at(self, timestamp: int) -> bool:
-        """Whether rent is paid at this chain time."""
-        return timestamp < self.rent_expiry
+        """Whether rent keeps the class at this chain time: it is paid, or in its grace."""
+        return timestamp < max(self.rent_expiry, self.suspended_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,7 @@ class ChainView:
         self._listeners: list[Listener] = []
         self._applied: list[ChainEvent] = []
         self._rekeyed: list[tuple[int, KeyRotated]] = []
+        self._graces: dict[int, int] = {}
 
     def subscribe(self, listener: Listener) -> None:
         """Have every later event delivered to ``listener``, after the view has moved."""
@@ -164,6 +169,7 @@ class ChainView:
     def _rebuild(self) -> None:
         """Everything again from its events; changes of key stand before their block's others."""
         self.members, self.classes, self.tokens = MemberList(), {}, {}
+        self._graces = {}
         waiting = list(self._rekeyed)
         for event in self._applied:
             while waiting and waiting[0][0] <= event.block:
@@ -182,6 +188,9 @@ class ChainView:
                 self._apply_class(event)
             case TokenMoved():
                 self._move_token(event)
+            case TermsScheduled():
+                self._graces[event.from_period] = event.terms.rent_grace
+                self.classes = {name: self._graced(view) for name, view in self.classes.items()}
             case _:
                 change = member_event(event)
                 if change is not None:
@@ -204,8 +213,15 @@ class ChainView:
             )
             view = replace(view, scripts=(*view.scripts, published))
         else:
-            view = replace(view, rent_expiry=event.expiry)
+            view = replace(view, rent_expiry=event.expiry, paid_until=event.paid_until)
+            view = self._graced(view)
         self.classes[event.token_class] = view
+
+    def _graced(self, view: ClassView) -> ClassView:
+        """With the end of its grace, by the terms of the first period that is not paid."""
+        since = max((period for period in self._graces if period <= view.paid_until), default=None)
+        grace = 0 if since is None else self._graces[since]
+        return replace(view, suspended_at=view.rent_expiry and view.rent_expiry + grace)
 
     def _move_token(self, event: TokenMoved) -> None:
         token = TokenId(chain_id=self.chain_id, contract=event.contract, number=event.number)

@@ -14,7 +14,7 @@ from node.core.inputs import Activation, decode_input, encode_input
 from node.core.instance import JOURNAL, journal_key
 from node.core.journal import JournalState, Phase, journal_stream
 from node.core.placement import ANCHOR
-from node.errors import TokenUnknown
+from node.errors import RentSuspended, TokenUnknown
 from node.protocol.frames import Commit
 from node.services.chain_view import ChainView, TokenView
 from node.services.running import Base
@@ -94,6 +94,21 @@ class Instances:
         script = await self._scripts.of_token(view)
         attributes = await self._attributes(state)
         return Instance(view=view, script=script, state=state, attributes=attributes)
+
+    async def served(self, token: Hash) -> Instance:
+        """A token that is active here and whose class is paid for, or in its grace.
+
+        Raises TokenUnknown, RentSuspended.
+        """
+        instance = await self.instance(token)
+        view = self._view.class_of(instance.view.token.contract)
+        if view is not None and view.rent_expiry and not view.rented_at(self._view.now_s):
+            raise RentSuspended(
+                token_class=instance.view.token.token_class.id,
+                expiry=view.rent_expiry,
+                suspended_at=view.suspended_at,
+            )
+        return instance
 
     async def declarations(self, instance: Instance) -> Declarations:
         """Whose word moves the token: its script's declarations for these attributes."""

@@ -78,9 +78,9 @@ class Reads:
     async def quote(self, token: TokenId, interface: str) -> Signed[Quote]:
         """What one call, or one action, costs in the current period.
 
-        Raises TokenUnknown, InterfaceUnknown.
+        Raises TokenUnknown, RentSuspended, InterfaceUnknown.
         """
-        instance = await self._instances.instance(token.id)
+        instance = await self._instances.served(token.id)
         action = instance.script.service.action(interface)
         wanted = action or interface_of(instance, interface)
         quote = Quote(
@@ -95,11 +95,11 @@ class Reads:
     async def answer(self, request: ReadRequest) -> bytes:
         """The JSON of a signed answer, paid for and durable.
 
-        Raises TokenUnknown, InterfaceUnknown, PaymentMissing, the grant errors, the payment
-        errors, RequestIdReused, ReadFailed, RunFailed. Nothing is charged when it raises.
+        Raises TokenUnknown, RentSuspended, InterfaceUnknown, PaymentMissing, the grant errors, the
+        payment errors, RequestIdReused, ReadFailed, RunFailed. Nothing is charged when it raises.
         """
         started = time.perf_counter()
-        instance = await self._instances.instance(request.token.id)
+        instance = await self._instances.served(request.token.id)
         read = interface_of(instance, request.interface)
         price = await self._prices.of(instance.script.source_hash, read)
         self._require_access(instance, read, request, price)
