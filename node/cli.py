@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from node.commands.chain import chain
+from node.commands.db import db
 from node.commands.running import PasswordFile, configure_logging, key, node
 from node.commands.scripts import script
 from node.commands.signing import attest, grant
@@ -24,6 +25,7 @@ app.add_typer(token, name="token")
 app.add_typer(script, name="script")
 app.add_typer(grant, name="grant")
 app.add_typer(attest, name="attest")
+app.add_typer(db, name="db")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@
     │   └── StoreUnsure     the process ended while nobody could say whether a commit was made
     ├── StoreOwned          another process holds the store
     ├── StoreFenced         another process has taken the store over
+    ├── StoreMoved          the store lives in another database by now
     ├── StoreCorrupt        what is stored is not what was written
     ├── RevisionConflict    (settlement.ports.store) another worker was first
     ├── StoreBusy           the queue of waiting commits is full
@@ -117,3 +118,14 @@ class StoreCorrupt(OurError):
 
     database: str
     place: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class StoreMoved(OurError):
+    """The store was moved; signing from the old database too would contradict the new one."""
+
+    code: ClassVar[str] = "SL-8013"
+    title: ClassVar[str] = "The database was moved"
+    fix: ClassVar[str] = "Start with the database {where}: this one was moved there."
+
+    where: str

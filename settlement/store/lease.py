@@ -17,10 +17,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from settlement.errors import InputError
+from settlement.store.errors import StoreMoved
 from settlement.store.schema import lease
 
 SOLE = ""
 """The name of the sole owner; workers have longer ones."""
+_MOVED = "~moved"
+"""A row that is no worker's: it names where the store went."""
 WORKER_NAME = re.compile(r"[a-z0-9-]{1,32}")
 
 
@@ -47,8 +50,9 @@ def take_lease(connection: sa.Connection, worker: str | None) -> Lease:
     """Take the lease of a worker, or of the sole owner where there is no name.
 
     Call it with the store's lock held, in a transaction. A sole owner fences everybody else, a
-    worker fences a sole owner, and both whoever had the name before.
+    worker fences a sole owner, and both whoever had the name before. Raises StoreMoved.
     """
+    require_not_moved(connection)
     name = SOLE if worker is None else worker
     others = lease.c.name != name if worker is None else lease.c.name == SOLE
     connection.execute(
@@ -75,5 +79,22 @@ def holds(connection: sa.Connection, held: Lease) -> bool:
 
 def holder_of(connection: sa.Connection) -> str:
     """Who took a lease last, for the sentence that refuses a second process."""
-    row = sa.select(lease.c.holder).order_by(lease.c.fence.desc()).limit(1)
+    row = (
+        sa.select(lease.c.holder)
+        .where(lease.c.name != _MOVED)
+        .order_by(lease.c.fence.desc())
+        .limit(1)
+    )
     return str(connection.execute(row).scalar() or "unknown")
+
+
+def require_not_moved(connection: sa.Connection) -> None:
+    """Raise StoreMoved if the store lives elsewhere by now."""
+    row = sa.select(lease.c.holder).where(lease.c.name == _MOVED)
+    if (where := connection.execute(row).scalar()) is not None:
+        raise StoreMoved(where=str(where))
+
+
+def mark_moved(connection: sa.Connection, where: str) -> None:
+    """Have the store refuse to be opened from now on: it was moved to ``where``."""
+    connection.execute(sa.insert(lease).values(name=_MOVED, holder=where, fence=0, position=0))

@@ -25,6 +25,13 @@ def ensure_schema(connection: sa.Connection, database: str) -> None:
         _upgrade(connection, database, found)
 
 
+def require_schema(connection: sa.Connection, database: str) -> None:
+    """Raise SchemaUnknown unless the database has the schema of this release."""
+    found = _revision(connection)
+    if found != REVISION:
+        raise SchemaUnknown(path=database, found=found or "none")
+
+
 def _revision(connection: sa.Connection) -> str | None:
     if not sa.inspect(connection).has_table("alembic_version"):
         return None

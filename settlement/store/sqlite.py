@@ -170,20 +170,20 @@ class SqliteStore:
 
     def _open(self) -> Lease:
         try:
-            _create_private(self.path)
+            create_private(self.path)
             self._lock()
             with self._write_engine.begin() as connection:
                 ensure_schema(connection, str(self.path))
                 return take_lease(connection, self._worker)
         except BaseException as error:
             self._write_engine.dispose()
-            _unlock(self._locks)
+            unlock_files(self._locks)
             if isinstance(error, sa.exc.SQLAlchemyError | OSError):
                 raise StoreFailed(problem=f"{self.path}: {error}") from error
             raise
 
     def _lock(self) -> None:
-        self._locks = _locks(self.path, self._worker)
+        self._locks = lock_files(self.path, self._worker)
         if not self._locks:
             raise StoreOwned(database=str(self.path), holder=self._holder())
 
@@ -200,10 +200,10 @@ class SqliteStore:
         self._readers.shutdown()
         self._read_engine.dispose()
         self._write_engine.dispose()
-        _unlock(self._locks)
+        unlock_files(self._locks)
 
 
-def _locks(path: Path, worker: str | None) -> list[int]:
+def lock_files(path: Path, worker: str | None) -> list[int]:
     """The handles of the locked files beside a database: one that keeps workers and a sole owner
     apart, and one that keeps a worker from its namesake; none where another process has either.
 
@@ -218,7 +218,7 @@ def _locks(path: Path, worker: str | None) -> list[int]:
     for name, kind in wanted:
         held.append(os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         if not _locked(held[-1], kind):
-            _unlock(held)
+            unlock_files(held)
             return []
     return held
 
@@ -236,7 +236,7 @@ def _locked(handle: int, kind: int) -> bool:
             return True
 
 
-def _unlock(handles: list[int]) -> None:
+def unlock_files(handles: list[int]) -> None:
     for handle in handles:
         os.close(handle)
     handles.clear()
@@ -280,7 +280,7 @@ def _pragmas(*, writes: bool) -> Sequence[str]:
     )
 
 
-def _create_private(path: Path) -> None:
+def create_private(path: Path) -> None:
     """Make sure that the file exists and that nobody else may read it; SQLite's -wal and -shm
     files take its mode over. A new file's name is synced too, or it could vanish with the power."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -289,8 +289,13 @@ def _create_private(path: Path) -> None:
         os.fchmod(handle, 0o600)
     finally:
         os.close(handle)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)

@@ -97,7 +97,7 @@ async def test_two_workers_lease_one_deposit_once_and_perform_each_effect_once(
     postgres_cluster: Cluster,
 ) -> None:
     target = postgres_cluster.target(await postgres_cluster.database())
-    workers = [await Worker.start(target, name) for name in ("one", "two")]
+    workers = await asyncio.gather(*(Worker.start(target, name) for name in ("one", "two")))
     for seed, worker in enumerate(workers):
         worker.send(vouchers(seed, 150))
     await asyncio.gather(*(worker.finish() for worker in workers))
@@ -114,7 +114,7 @@ async def test_what_a_killed_worker_acknowledged_stands_and_the_other_goes_on(
     postgres_cluster: Cluster,
 ) -> None:
     target = postgres_cluster.target(await postgres_cluster.database())
-    victim, other = [await Worker.start(target, name) for name in ("one", "two")]
+    victim, other = await asyncio.gather(*(Worker.start(target, name) for name in ("one", "two")))
     for seed, worker in enumerate((victim, other)):
         worker.send(vouchers(seed, 200))
     await victim.hear(until=40)
