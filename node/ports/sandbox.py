@@ -10,6 +10,7 @@ reaches the same one and a receipt may be signed over it. ``timeout`` and ``node
 something about this machine only: never signed, never billed, to be tried elsewhere.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,6 +29,10 @@ MAX_OUTPUT_BYTES: Final = 256 * 1024
 MAX_LOG_BYTES: Final = 8 * 1024
 MAX_ERROR_CHARACTERS: Final = 512
 MAX_EFFECTS: Final = 64
+MAX_NESTING: Final = 128
+"""Arrays and objects within each other, in each of state, event, context, effect and result."""
+NESTED_INPUT: Final = "the input is nested deeper than 128"
+NESTED_OUTPUT: Final = "the output is nested deeper than 128"
 
 
 class Mode(StrEnum):
@@ -51,6 +56,7 @@ class Status(StrEnum):
     OUT_OF_GAS = "out_of_gas"
     TOO_DEEP = "too_deep"
     TOO_BIG = "too_big"
+    TOO_NESTED = "too_nested"
     BAD_OUTPUT = "bad_output"
     TRAP = "trap"
     TIMEOUT = "timeout"
@@ -163,6 +169,21 @@ class Sandbox(Protocol):
         ...
 
 
+def nested_too_deep(text: bytes, most: int = MAX_NESTING) -> bool:
+    """Whether a JSON text nests arrays and objects deeper than ``most``."""
+    if text.count(b"[") + text.count(b"{") <= most:
+        return False
+    depth = 0
+    for bracket in _BRACKETS.findall(_TEXTS.sub(b"", text)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > most:
+            return True
+    return False
+
+
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
+
 STAND_IN_ENGINE: Final = Hash(b"\x11" * 32)
 """The engine id of the in-memory stand-in; no real engine has it."""
 
@@ -189,6 +210,8 @@ class TableSandbox:
         if handler is None:
             error = f"TypeError: the script exports no function {request.entry}"
             return RunResult(status=Status.ERROR, gas=self.gas, error=error)
+        if any(map(nested_too_deep, (request.state, request.event, request.context))):
+            return RunResult(status=Status.TOO_NESTED, error=NESTED_INPUT)
         decode = msgspec.json.decode
         state, event, context = (
             decode(part) for part in (request.state, request.event, request.context)
@@ -206,7 +229,8 @@ def shaped(mode: Mode, answer: object, *, gas: int = 0) -> RunResult:
 
     ``bad_output`` unless it is None or an object with no other keys than ``state`` (an object),
     ``effects`` (at most 64 objects) and ``result``; a read may give ``result`` only.
-    ``too_big`` when the canonical JSON passes 256 KiB.
+    ``too_nested`` when a part nests deeper than MAX_NESTING, ``too_big`` when the canonical JSON
+    passes 256 KiB.
     """
     problem = _problem(mode, answer)
     if problem:
@@ -215,6 +239,8 @@ def shaped(mode: Mode, answer: object, *, gas: int = 0) -> RunResult:
     state = rfc8785.dumps(given["state"]) if "state" in given else None
     effects = tuple(rfc8785.dumps(effect) for effect in given.get("effects", ()))
     result = rfc8785.dumps(given["result"]) if "result" in given else None
+    if any(nested_too_deep(part) for part in (state or b"", *effects, result or b"")):
+        return RunResult(status=Status.TOO_NESTED, gas=gas, error=NESTED_OUTPUT)
     size = len(state or b"") + sum(map(len, effects)) + len(result or b"")
     if size > MAX_OUTPUT_BYTES:
         return RunResult(status=Status.TOO_BIG, gas=gas, error="the output passes 256 KiB")

@@ -16,14 +16,22 @@ from node.ports.sandbox import (
     MAX_ERROR_CHARACTERS,
     MAX_LOG_BYTES,
     MAX_OUTPUT_BYTES,
+    NESTED_OUTPUT,
     Mode,
     RunResult,
     Status,
+    nested_too_deep,
 )
 
 _SAYABLE: Final = {
     status.encode(): status
-    for status in (Status.OK, Status.ERROR, Status.TOO_BIG, Status.BAD_OUTPUT)
+    for status in (
+        Status.OK,
+        Status.ERROR,
+        Status.TOO_BIG,
+        Status.TOO_NESTED,
+        Status.BAD_OUTPUT,
+    )
 }
 _FIXED_LINES: Final = 5
 
@@ -60,6 +68,8 @@ def _judged(lines: list[bytes], *, mode: Mode, gas: int, pages: int) -> RunResul
         )
     if mode is not Mode.UPDATE and (state or effects):
         return _refused("a read returns a result only", gas, pages)
+    if any(map(nested_too_deep, (state, answer, *effects))):
+        return RunResult(status=Status.TOO_NESTED, gas=gas, pages=pages, error=NESTED_OUTPUT)
     for part in (*effects, state) if state else effects:
         _record.decode(part)
     if answer:

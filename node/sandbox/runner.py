@@ -16,10 +16,12 @@ from typing import Final
 from node.ports.sandbox import (
     MAX_INPUT_BYTES,
     MAX_SOURCE_BYTES,
+    NESTED_INPUT,
     Mode,
     RunRequest,
     RunResult,
     Status,
+    nested_too_deep,
 )
 from node.sandbox.errors import SandboxBroken
 from node.sandbox.host import CHUNK_BYTES, PAGE_BYTES, Host, HostConfig, Instance, Stopped
@@ -95,6 +97,8 @@ class Runner:
         parts = (request.state, request.event, request.context)
         if sum(map(len, parts)) > MAX_INPUT_BYTES:
             return RunResult(status=Status.TOO_BIG, error="the input passes 256 KiB")
+        if any(map(nested_too_deep, parts)):
+            return RunResult(status=Status.TOO_NESTED, error=NESTED_INPUT)
         if len(request.entry) > MAX_ENTRY_CHARACTERS:
             return RunResult(status=Status.TOO_BIG, error="the entry's name passes 64 characters")
         with self._started(loaded) as instance:
@@ -228,7 +232,9 @@ _WORDS: Final = {
 _IMPATIENT: Final = RunResult(status=Status.TIMEOUT, error="longer than this runner's patience")
 
 
-_SAID: Final = frozenset({Status.OK, Status.ERROR, Status.TOO_BIG, Status.BAD_OUTPUT})
+_SAID: Final = frozenset(
+    {Status.OK, Status.ERROR, Status.TOO_BIG, Status.TOO_NESTED, Status.BAD_OUTPUT}
+)
 
 
 def _stopped(instance: Instance, stopped: Stopped, gas_limit: int) -> RunResult:

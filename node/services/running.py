@@ -21,7 +21,15 @@ from node.core.inputs import (
 )
 from node.core.journal import Execution
 from node.errors import InputInvalid, NotCanonical, RunFailed
-from node.ports.sandbox import Mode, RunRequest, RunResult, Sandbox, Status
+from node.ports.sandbox import (
+    MAX_NESTING,
+    Mode,
+    RunRequest,
+    RunResult,
+    Sandbox,
+    Status,
+    nested_too_deep,
+)
 from node.services.prices import PriceBook, Updated
 from node.services.script_library import ClassScript
 from node.tokenscript.described import DescribedAttestation
@@ -33,6 +41,10 @@ MAX_EFFECT_BYTES = 16_384
 """Bytes of all effects of one run, at most. An anchor that is asked to make a call gets them with
 the run's input in one frame: in base64 that is 21,846 bytes beside an input's 32,768, which leaves
 10 KiB of 64 for the entry, the lease and who signed them."""
+
+
+EVENT_NESTING = 8
+"""Levels of an event that are ours, with some to spare: what comes from outside nests less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +251,10 @@ def _failure_event(given: Failure) -> dict[str, Any]:
 
 
 def _body_of(body: bytes) -> Json:
-    """A response body as a script sees it: JSON that has a canonical form, otherwise text."""
+    """A response body as a script sees it: JSON that has a canonical form and fits into an event,
+    otherwise text."""
+    if nested_too_deep(body, MAX_NESTING - EVENT_NESTING):
+        return body.decode("utf-8", "replace")
     try:
         value = parse_json(body, "response")
         to_bytes(value)

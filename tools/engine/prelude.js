@@ -57,6 +57,7 @@
 
   const bad = (why) => new Refused("bad_output", why);
   const big = () => new Refused("too_big", "the output passes 256 KiB");
+  const nested = (what) => new Refused("too_nested", what + " is nested deeper than 128");
 
   function described(thrown) {
     try {
@@ -75,20 +76,28 @@
   }
 
   // -- canonical JSON, RFC 8785 ----------------------------------------------------------------
+  //
+  // Asking the engine to quote a text costs more than all the rest of writing it, and few texts hold
+  // anything to be escaped. So a value is written as if none did, and looked at once as a whole: if
+  // quoting what was written escapes nothing but its own quotes, it was right. Otherwise it is
+  // written again, text by text.
 
   let space = MAX_OUTPUT;
+  let texts = 0;
+  let exact = false;
 
-  // Punctuation is only counted; texts and numbers, of which there is one for each, also look.
-  function spend(text) {
-    space -= text.length;
+  function quoted(value) {
+    if (exact) {
+      if (!isWellFormed(value)) throw bad("a text holds a lone surrogate");
+      const out = stringify(value);
+      space -= out.length;
+      if (space < 0) throw big();
+      return out;
+    }
+    space -= value.length;
     if (space < 0) throw big();
-    return text;
-  }
-
-  function writeText(value) {
-    if (!isWellFormed(value)) throw bad("a text holds a lone surrogate");
-    if (value.length > space) throw big();
-    return spend(stringify(value));
+    texts++;
+    return '"' + value + '"';
   }
 
   function writeList(value, depth) {
@@ -98,7 +107,7 @@
     let out = "[";
     for (let i = 0; i < length; i++) {
       if (i > 0) out += ",";
-      out += write(value[i], depth + 1);
+      out += written(value[i], depth);
     }
     return out + "]";
   }
@@ -118,27 +127,39 @@
       const name = names[i];
       const member = value[name];
       if (member === undefined) continue;
-      out += (out === "" ? "{" : ",") + writeText(name) + ":" + write(member, depth + 1);
+      out += (out === "" ? "{" : ",") + quoted(name) + ":" + written(member, depth);
     }
     return out === "" ? "{}" : out + "}";
   }
 
-  function write(value, depth) {
-    switch (typeof value) {
-      case "string":
-        return writeText(value);
-      case "number":
-        if (value - value !== 0) throw bad("a number is not finite");
-        return spend("" + value);
-      case "boolean":
-        return value ? "true" : "false";
-      case "object":
-        if (value === null) return "null";
-        if (depth > MAX_DEPTH) throw bad("the output is cyclic or nested deeper than 128");
-        return isArray(value) ? writeList(value, depth) : writeRecord(value, depth);
-      default:
-        throw bad("a value of type " + typeof value + " is not JSON");
+  // The likeliest kinds first: every comparison is paid for.
+  function written(value, depth) {
+    const kind = typeof value;
+    if (kind === "string") return quoted(value);
+    if (kind === "number") {
+      if (value - value !== 0) throw bad("a number is not finite");
+      return "" + value;
     }
+    if (value === null) return "null";
+    if (kind === "boolean") return value ? "true" : "false";
+    if (kind !== "object") throw bad("a value of type " + kind + " is not JSON");
+    if (depth >= MAX_DEPTH) throw nested("the output");
+    return isArray(value) ? writeList(value, depth + 1) : writeRecord(value, depth + 1);
+  }
+
+  function write(value) {
+    const before = space;
+    texts = 0;
+    exact = false;
+    let out = written(value, 0);
+    if (stringify(out).length !== out.length + 2 + 2 * texts) {
+      space = before;
+      exact = true;
+      out = written(value, 0);
+    }
+    space = before - out.length;
+    if (space < 0) throw big();
+    return out;
   }
 
   // -- the world that a script sees --------------------------------------------------------------
@@ -274,10 +295,14 @@
   };
   const threw = (reason) => settled("error", described(reason), null);
 
-  function frozen(value) {
+  function frozen(value, depth) {
     if (typeof value !== "object" || value === null) return value;
+    if (depth >= MAX_DEPTH) throw nested("the input");
     const names = keys(value);
-    for (let i = 0; i < names.length; i++) frozen(value[names[i]]);
+    for (let i = 0; i < names.length; i++) {
+      const member = value[names[i]];
+      if (typeof member === "object" && member !== null) frozen(member, depth + 1);
+    }
     return freeze(value);
   }
 
@@ -292,7 +317,7 @@
     if (found === undefined || typeof found.value !== "function") {
       return settled("error", "TypeError: the script exports no function " + entry, null);
     }
-    const inputs = [frozen(request.state), frozen(request.event), frozen(request.context)];
+    const inputs = [frozen(request.state, 0), frozen(request.event, 0), frozen(request.context, 0)];
     let answer;
     try {
       answer = apply(found.value, undefined, inputs);
@@ -361,10 +386,10 @@
       if (typeof effect !== "object" || effect === null || isArray(effect)) {
         throw bad("effects are an array of objects");
       }
-      requested += "\n" + write(effect, 0);
+      requested += "\n" + write(effect);
     }
-    const said = (state === undefined ? "" : write(state, 0)) + "\n" +
-                 (result === undefined ? "" : write(result, 0)) + "\n";
+    const said = (state === undefined ? "" : write(state)) + "\n" +
+                 (result === undefined ? "" : write(result)) + "\n";
     if (said.length + requested.length > MAX_OUTPUT) throw big();
     return said + logLine() + requested;
   }
@@ -372,7 +397,7 @@
   function logLine() {
     if (logged === 0) return "[]";
     space = 8 * MAX_LOG; // every character may need an escape of six
-    return writeList(logs, 0);
+    return write(logs);
   }
 
   function finish() {
@@ -398,7 +423,8 @@
       try {
         begin(value);
       } catch (reason) {
-        threw(reason);
+        if (reason instanceof Refused) settled(reason.status, reason.error, null);
+        else threw(reason);
       }
     }
   };

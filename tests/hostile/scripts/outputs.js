@@ -8,11 +8,25 @@ export function f() { return { result: "\u20ac".repeat(100000) }; }
 export function f() { return { result: new Array(200000).fill(0) }; }
 //= array-with-a-length-and-nothing-else: too_big
 export function f() { const a = []; a.length = 4e9; return { result: a }; }
-//= deep: bad_output
+//= deep: too_nested
 export function f() { let o = 1; for (let i = 0; i < 1000; i++) o = [o]; return { result: o }; }
 //= as-deep-as-allowed: ok
-export function f() { let o = 1; for (let i = 0; i < 127; i++) o = [o]; return { result: o }; }
-//= cyclic: bad_output
+export function f() { let o = 1; for (let i = 0; i < 128; i++) o = [o]; return { result: o, state: { o: o[0] }, effects: [{ o: o[0] }] }; }
+//= one-deeper-than-allowed: too_nested
+export function f() { let o = 1; for (let i = 0; i < 129; i++) o = [o]; return { result: o }; }
+//= a-state-one-deeper-than-allowed: too_nested
+export function f() { let o = 1; for (let i = 0; i < 128; i++) o = { o }; return { state: { o } }; }
+//= an-effect-one-deeper-than-allowed: too_nested
+export function f() { let o = 1; for (let i = 0; i < 128; i++) o = { o }; return { effects: [{ o }] }; }
+//= keys-that-look-like-numbers: ok
+export function f() { return { result: { 9: 1, 10: 2, b: 3, "-1": 4, "": 5, "\u0007": 6 } }; }
+//= texts-that-look-like-escaped-surrogates: ok
+export function f() { return { result: ["\\ud800", "\u0001", "\ud83d\ude00"] }; }
+//= one-object-many-times: out_of_gas
+export function f() { let o = []; for (let i = 0; i < 60; i++) o = [o, o]; return { result: o }; }
+//= prototypes-with-setters-and-to-json: ok
+export function f() { const wrong = () => { throw 1; }; for (const p of [Array.prototype, Object.prototype]) { Object.defineProperty(p, "toJSON", { value: wrong }); Object.defineProperty(p, "0", { set: wrong }); Object.defineProperty(p, "a", { set: wrong }); } return { result: [{ __proto__: null, a: [1] }] }; }
+//= cyclic: too_nested
 export function f() { const o = {}; o.o = o; return { result: o }; }
 //= big-integer: bad_output
 export function f() { return { result: 1n }; }
