@@ -52,6 +52,7 @@ from settlement.services.anchor import require_voucher_signer
 from settlement.services.calendar import Calendar
 from settlement.services.directory import ChannelDirectory
 from settlement.services.engine import Engine
+from settlement.services.exposure import Exposures
 from settlement.types import BASIS_POINTS, Address, Hash
 
 
@@ -59,7 +60,8 @@ from settlement.types import BASIS_POINTS, Address, Hash
 class CollectorTerms:
     """What a node risks and how it asks. Amounts in base units, times in milliseconds.
 
-    ``exposure_limit`` is the most that a lane may be charged beyond its lease. The anchor is asked
+    ``exposure_limit`` is the most that a channel's lanes together may be charged beyond their
+    leases, in one period. The anchor is asked
     when ``request_share`` (basis points) of it is unacknowledged, and every ``request_every_ms``.
     """
 
@@ -102,6 +104,7 @@ class Collector:
         self._calendar = calendar
         self._anchors = anchors
         self._terms = terms
+        self._exposures = Exposures(engine, directory, terms.exposure_limit)
         self._unacknowledged: set[str] = set()
         self._urgent: set[str] = set()
         self._any_urgent = asyncio.Event()
@@ -162,7 +165,8 @@ class Collector:
                     signer=message.signer, withdrawable_at=channel.withdrawable_at
                 )
             self._ask_if_short(key, state, price)
-            require_payable(state, message.cumulative, price, self._terms.exposure_limit)
+            room = await self._exposures.room(key, state)
+            require_payable(state, message.cumulative, price, room)
         return Admission(
             voucher=voucher, price=price, request_id=request_id, key=key, earlier=earlier
         )
@@ -176,13 +180,15 @@ class Collector:
         """
         if admission.earlier is not None:
             return admission.earlier
+        state = await self._engine.state(LANE, admission.key)
         event = ActionCharge(
             voucher=admission.voucher,
             price=admission.price,
             request_id=admission.request_id,
             answer=answer,
-            exposure_limit=self._terms.exposure_limit,
+            exposure_limit=await self._exposures.room(admission.key, state),
         )
+        self._exposures.begin(admission.key, state)
         try:
             moved = await self._engine.apply(LANE, admission.key, event)
         except RevisionConflict:
@@ -275,6 +281,7 @@ class Collector:
                 self._note_unacknowledged(key, await self._engine.state(LANE, key))
 
     def _note_unacknowledged(self, key: str, state: LaneState) -> None:
+        self._exposures.note(key, state)
         if not state.unacknowledged:
             return
         self._unacknowledged.add(key)
@@ -351,5 +358,6 @@ class Collector:
         require_lane(state, state.signer, answer.message)
         event = ReceiveAcknowledgement(acknowledgement=answer)
         moved = await self._engine.apply(LANE, key, event)
+        self._exposures.note(key, moved.state)
         if not moved.state.unacknowledged:
             self._unacknowledged.discard(key)
