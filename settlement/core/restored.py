@@ -22,7 +22,7 @@ RESTORED_KEY = "store"
 class AnchorRestored(PaymentError):
     """The anchor was restored from a backup and does not know all that it has signed."""
 
-    code: ClassVar[str] = "SL-2032"
+    code: ClassVar[str] = "SL-2040"
     title: ClassVar[str] = "The anchor was restored from a backup"
     fix: ClassVar[str] = (
         "Claim period {period} directly; the anchor promises again from period {trusted_from} on."

@@ -25,6 +25,7 @@ from settlement.core.ledger import (
 )
 from settlement.core.periods import Phase
 from settlement.core.refusals import ChannelWrongAnchor, PeriodClosed, VoucherWrongDomain
+from settlement.core.restored import RESTORED, RESTORED_KEY, ActionSeen, AnchorRestored
 from settlement.core.statements import StatementDraft
 from settlement.protocol.signed import (
     Signed,
@@ -89,6 +90,7 @@ class Anchor:
         self._directory = directory
         self._calendar = calendar
         self._lease_step = lease_step
+        self._trusted: int | None = None
         self._locks: WeakValueDictionary[Address, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -100,12 +102,13 @@ class Anchor:
         """Acknowledge a voucher and lease what the deposit allows; durable before it is signed.
 
         Raises VoucherWrongDomain, SignatureInvalid, ChannelUnknown, ChannelWrongAnchor,
-        PeriodClosed, LanesUsedUp, StoreFailed.
+        PeriodClosed, AnchorRestored, LanesUsedUp, StoreFailed.
         """
         message = voucher.message
         require_voucher_signer(self._domain, voucher)
         channel = await self._require_ours(message.signer, message.period)
         await self._require_phase(message.period, Phase.OPEN, Phase.GRACE)
+        await self._require_trusted(message.period)
         async with self._locks.setdefault(channel.signer, asyncio.Lock()):
             await self._refresh_deposit(message.signer, message.period)
             moved = await self._engine.apply(
@@ -121,13 +124,14 @@ class Anchor:
 
         Remembered before it is handed out, where there is something to remember: anybody may ask.
         Raises ChannelUnknown, ChannelWrongAnchor, PeriodClosed (before the channel was opened, or
-        in the future).
+        in the future), AnchorRestored.
         """
         channel = await self._require_ours(signer, period)
         current = await self._calendar.period()
         if not channel.opened_in <= period <= current:
             phase = "not begun" if period > current else "before the channel was opened"
             raise PeriodClosed(period=period, current=current, phase=phase)
+        await self._require_trusted(period)
         state = await self.ledger(signer, period)
         draft = draft_now(state, self.address)
         if not draft.amount or (state.drafts and state.drafts[-1] == draft):
@@ -141,12 +145,14 @@ class Anchor:
         """Take an integration's Statement; the signature names the channel.
 
         Raises SignatureInvalid, ChannelUnknown (a forged signature recovers to nobody),
-        ChannelWrongAnchor, PeriodClosed (its settle window is over), and the StatementErrors.
+        ChannelWrongAnchor, PeriodClosed (its settle window is over), AnchorRestored, and the
+        StatementErrors.
         """
         signer = statement.signer(self._domain)
         message = statement.message
         await self._require_ours(signer, message.period)
         await self._require_phase(message.period, Phase.OPEN, Phase.GRACE, Phase.SETTLING)
+        await self._require_trusted(message.period)
         event = ReceiveStatement(anchor=self.address, statement=statement)
         moved = await self._engine.apply(LEDGER, ledger_key(signer, message.period), event)
         assert moved.state.statement is not None
@@ -158,6 +164,7 @@ class Anchor:
         Raises ChannelUnknown, ChannelWrongAnchor.
         """
         channel = await self._require_ours(signer, period)
+        await self._require_trusted(period)
         async with self._locks.setdefault(channel.signer, asyncio.Lock()):
             claimed = await self._claimed_before(signer, period)
         return claimed + (await self.ledger(signer, period)).leased
@@ -169,6 +176,7 @@ class Anchor:
         cover what is leased; then leases go on.
         """
         channel = await self._require_ours(signer, period)
+        await self._require_trusted(period)
         async with self._locks.setdefault(channel.signer, asyncio.Lock()):
             claimed = await self._claimed_before(signer, period)
             event = ActionSeal(final_amount=final_amount, claimed=claimed)
@@ -179,8 +187,13 @@ class Anchor:
         return await self._engine.state(LEDGER, ledger_key(signer, period))
 
     async def accepted(self, period: int) -> tuple[ChannelStatement, ...]:
-        """Every accepted Statement of a period, by signer; the settler sends those that cover."""
+        """Every accepted Statement of a period, by signer; the settler sends those that cover.
+
+        None of a period that a restored store may have forgotten acknowledgements of.
+        """
         found: list[ChannelStatement] = []
+        if period < await self._trusted_from():
+            return ()
         for key in await self._engine.store.keys(LEDGER.kind):
             if not key.endswith(f"/{period}"):
                 continue
@@ -198,6 +211,8 @@ class Anchor:
     async def unsigned(self, period: int) -> int:
         """Channels of a period that owe something and have not signed for all of it."""
         count = 0
+        if period < await self._trusted_from():
+            return count
         for key in await self._engine.store.keys(LEDGER.kind):
             if key.endswith(f"/{period}"):
                 state = await self._engine.state(LEDGER, key)
@@ -218,6 +233,20 @@ class Anchor:
         if phase not in phases:
             current = await self._calendar.period()
             raise PeriodClosed(period=period, current=current, phase=phase.value)
+
+    async def _require_trusted(self, period: int) -> None:
+        if period < (first := await self._trusted_from()):
+            raise AnchorRestored(period=period, trusted_from=first)
+
+    async def _trusted_from(self) -> int:
+        """The first period that nothing signed can be missing of; see settlement.core.restored."""
+        if self._trusted is None:
+            state = await self._engine.state(RESTORED, RESTORED_KEY)
+            if state.unseen:
+                event = ActionSeen(period=await self._calendar.period())
+                state = (await self._engine.apply(RESTORED, RESTORED_KEY, event)).state
+            self._trusted = state.trusted_from
+        return self._trusted
 
     async def _refresh_deposit(self, signer: Address, period: int) -> None:
         """Tell the ledger of ``period`` what no other period has a claim on."""
@@ -245,6 +274,8 @@ class Anchor:
                 continue
             if await self._directory.anchor_at(channel, earlier) != self.address:
                 return channel.balance
+            if earlier < await self._trusted_from():
+                return channel.balance  # what was leased then is forgotten in part
             key = ledger_key(channel.signer_at(earlier), earlier)
             state = await self._engine.state(LEDGER, key)
             if state.limit is None:
