@@ -2,15 +2,15 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from paying_shop import FOUNDER, QUICK, STRANGER, Killed, Shop, looked, mine_until, named
 
 from settlement.chain.calls import Calls, send_coin
 from settlement.chain.local import LocalChain
-from settlement.chain.sender import GWEI, RpcSender, SenderLimits
+from settlement.chain.sender import GWEI, RpcSender
 from settlement.core.sending import Stage
-from settlement.ports.chain import Call, TransactionReceipt
+from settlement.ports.chain import TransactionReceipt
 from settlement.ports.chain_errors import (
     CallReverted,
     GasMoneyShort,
@@ -18,110 +18,18 @@ from settlement.ports.chain_errors import (
     TransactionReplaced,
     TransactionUnderpriced,
 )
-from settlement.ports.store import MemoryStore, RevisionConflict
-from settlement.protocol.signing import SigningKey
-from settlement.types import Address, hex_text, keccak
+from settlement.ports.store import RevisionConflict
 
-FOUNDER = SigningKey(keccak(b"founder"))
-STRANGER = Address(keccak(b"stranger")[12:])
-QUICK = SenderLimits(
-    resend_after=0.3, resend_blocks=2, give_up_after=10.0, first_poll=0.02, longest_poll=0.05
-)
 NO_WAIT = replace(QUICK, give_up_after=0.0, resend_after=60.0, resend_blocks=1_000)
 BLOCKS_TO_HEAL = 5
-ANSWERS_OF_A_FEW_LOOKS = 24
 
 pytestmark = pytest.mark.anvil
-
-
-class Killed(BaseException):
-    """The end of a process."""
-
-
-class Shop:
-    """A key that pays one stranger, over a store that survives its senders."""
-
-    def __init__(self, chain: LocalChain) -> None:
-        self.chain = chain
-        self.store = MemoryStore()
-
-    def sender(self, limits: SenderLimits = QUICK, kill_at: str = "") -> RpcSender:
-        def failpoint(point: str) -> None:
-            if point == kill_at:
-                raise Killed
-
-        return RpcSender(
-            self.chain.rpc, FOUNDER, limits=limits, store=self.store, failpoint=failpoint
-        )
-
-    async def automine(self, on: bool) -> None:
-        await self.chain.rpc.once("evm_setAutomine", on)
-
-    async def base_fee(self, wei: int) -> None:
-        await self.chain.rpc.once("anvil_setNextBlockBaseFeePerGas", hex(wei))
-
-    async def mined(self) -> list[dict[str, Any]]:
-        """Every mined transaction of the key, in order."""
-        head = int(await self.chain.rpc.read("eth_blockNumber"), 16)
-        found: list[dict[str, Any]] = []
-        for number in range(head + 1):
-            block = await self.chain.rpc.read("eth_getBlockByNumber", hex(number), True)
-            mine = (t for t in block["transactions"] if t["from"] == hex_text(FOUNDER.address))
-            found += mine
-        return found
-
-    async def paid(self) -> int:
-        """How many transactions to the stranger are on chain."""
-        return sum(one["to"] == hex_text(STRANGER) for one in await self.mined())
-
-    async def pooled(self) -> list[str]:
-        pool = await self.chain.rpc.once("txpool_content")
-        return [
-            entry["hash"]
-            for waiting in (pool["pending"], pool["queued"])
-            for by_nonce in waiting.values()
-            for entry in by_nonce.values()
-        ]
-
-    async def until_pooled(self, count: int = 1) -> list[str]:
-        for _ in range(500):
-            if len(found := await self.pooled()) >= count:
-                return found
-            await asyncio.sleep(0.01)
-        pytest.fail("no transaction came to the pool")
 
 
 @pytest.fixture
 async def shop(anvil_chain: LocalChain) -> Shop:
     await anvil_chain.fund(FOUNDER.address)
     return Shop(anvil_chain)
-
-
-async def mine_until(shop: Shop, done: "asyncio.Future[Any]", base_fee: int | None = None) -> int:
-    """Mine block after block until it is done; how many it took."""
-    for blocks in range(1, 40):
-        if base_fee is not None:
-            await shop.base_fee(base_fee)
-        await shop.chain.mine()
-        await looked(shop, done)
-        if done.done():
-            return blocks
-    pytest.fail("it was never mined")
-
-
-async def looked(shop: Shop, done: "asyncio.Future[Any]") -> None:
-    """Return once the sender has looked at the chain a few times, however slow the machine is."""
-    standing = shop.chain.rpc.standing
-    enough = standing.answers + ANSWERS_OF_A_FEW_LOOKS
-    for _ in range(3_000):
-        if standing.answers >= enough or done.done():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("the sender does not look at the chain")
-
-
-def named(name: str, amount: int = 1) -> Call:
-    return replace(send_coin(STRANGER, amount), claim=name)
 
 
 # One transaction for each claim
