@@ -140,17 +140,22 @@ class Rehearsal:
                 issuer_share=2_000,
                 from_period=0,
             ),
-            RentStarted(
-                token_class=class_id,
-                payer=people.airline.address,
-                instances=10,
-                from_period=0,
-                paid_until=36,
-                expiry=RENTED_UNTIL,
-                amount=TOKEN,
-            ),
         )
+        self.pay_rent(RENTED_UNTIL)
         self.publish(people.script)
+
+    def pay_rent(self, expiry: int) -> None:
+        """The airline pays rent from now on until ``expiry``."""
+        started = RentStarted(
+            token_class=self.people.token_class.id,
+            payer=self.people.airline.address,
+            instances=10,
+            from_period=self.chain.period(),
+            paid_until=self.chain.period() + 36,
+            expiry=expiry,
+            amount=TOKEN,
+        )
+        self.chain.mine(started)
 
     def publish(self, script: bytes) -> None:
         """Have this script be the class's, on chain and on the airline's web server."""

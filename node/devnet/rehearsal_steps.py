@@ -67,8 +67,10 @@ async def executor(stage: Rehearsal, token: TokenId) -> Player:
 async def require_one_history(stage: Rehearsal, token: TokenId) -> list[Commit]:
     """All living holders have the same entries, each with a majority's signatures.
 
-    Raises AssertionError, CommitInvalid, SignatureInvalid.
+    A state can be seen before its entry is on the disk, so this waits until the logs have caught
+    up with the states. Raises AssertionError, CommitInvalid, SignatureInvalid, TimeoutError.
     """
+    await stage.until(lambda: _logged(stage, token))
     told = [await commits(h, token) for h in await stage.holders(token) if h.alive]
     for other in told[1:]:
         assert [each.entry for each in other] == [each.entry for each in told[0]], "they differ"
@@ -76,3 +78,11 @@ async def require_one_history(stage: Rehearsal, token: TokenId) -> list[Commit]:
     for commit in told[0]:
         verify_signatures(stage.deployment.domain, commit.entry, commit.signatures, holders)
     return told[0]
+
+
+async def _logged(stage: Rehearsal, token: TokenId) -> bool:
+    """Whether every living holder's log ends with its state's version, and all with the same."""
+    living = [holder for holder in await stage.holders(token) if holder.alive]
+    versions = {(await holder.journal(token)).version for holder in living}
+    logged = {len(await commits(holder, token)) for holder in living}
+    return logged == versions and len(versions) == 1

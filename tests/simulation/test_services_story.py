@@ -3,6 +3,7 @@ scripts in the real sandbox, and faults at the worst moments. Time moves only wh
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest_asyncio
 
 from node.core.failure import needed_words
 from node.core.inputs import Failure, Outcome, decode_input
-from node.devnet.rehearsal import Rehearsal
+from node.devnet.rehearsal import RENTED_UNTIL, Rehearsal
 from node.devnet.rehearsal_node import Player
 from node.devnet.rehearsal_people import Asked, person_key
 from node.devnet.rehearsal_steps import (
@@ -25,6 +26,9 @@ from node.devnet.rehearsal_steps import (
     states,
 )
 from node.sandbox.pool import PoolConfig, SandboxPool
+from settlement.ports.chain_events import TermsScheduled
+
+GRACE_S = 86_400
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -257,3 +261,33 @@ async def test_an_anchor_that_is_down_is_not_missed(stage: Rehearsal) -> None:
     await stage.until(lambda: hotel_says(stage, token, "rebooked"))
 
     assert stage.hotel.moved == [BOOKING]
+
+
+# --- rent ----------------------------------------------------------------------------------------
+
+
+async def test_nodes_stop_serving_a_suspended_class_and_go_on_when_rent_starts_again(
+    stage: Rehearsal,
+) -> None:
+    token = await active_ticket(stage)
+    url = f"{(await stage.holders(token))[0].api_url}/quotes/{token.path}/status"
+
+    async def answers(status: int) -> bool:
+        async with stage.session.get(url) as response:
+            if response.status == 403:
+                assert (await response.json())["code"] == "SL-3023"
+            return response.status == status
+
+    grace = replace(stage.chain.terms, rent_grace=GRACE_S)
+    stage.chain.mine(TermsScheduled(from_period=0, terms=grace))
+    stage.chain.advance(RENTED_UNTIL + GRACE_S // 2 - (await stage.chain.head()).timestamp)
+    await stage.passing(2_000)
+    assert await answers(200)  # in grace
+
+    stage.chain.advance(GRACE_S)
+    await stage.until(lambda: answers(403))
+    before = await states(stage, token)
+
+    stage.pay_rent(RENTED_UNTIL + 10 * GRACE_S)
+    await stage.until(lambda: answers(200))
+    assert await states(stage, token) == before
