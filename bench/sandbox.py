@@ -185,7 +185,7 @@ async def _start(cache: Path) -> Figure:
         taken.append(time.perf_counter() - start)
         await worker.kill()
         worked.append(_children_s() - before)
-    reference = f"{min(worked):.2f} s of processor time, most of it imports wasmtime-py and msgspec"
+    reference = f"{min(worked):.2f} s of processor time, most of it imports"
     return _capped("start_s", round(min(taken), 3), "s", 0.2, reference)
 
 

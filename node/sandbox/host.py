@@ -1,22 +1,23 @@
 """WebAssembly on wasmtime: compile once, a fresh instance for every run.
 
-The only module that touches wasmtime, and with it bindings of wasmtime-py that are not public
-(pooled allocation, unchecked calls, raw memory): the package is pinned, and the conformance and
-hostile suites run against every release before the pin moves.
+The only module that calls wasmtime, by its C library (pooled allocation, unchecked calls, raw
+memory): the package is pinned, and the conformance and hostile suites run against every release
+before the pin moves.
 """
 
 import ctypes
 import hashlib
 import os
+import struct
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import wasmtime
-from wasmtime import _ffi as ffi  # the C API, see above
+from node.sandbox.errors import SandboxBroken
+from node.sandbox.library import CALLBACK, I32, STACK_OVERFLOW, Library
 
 _MEMORY_BYTES: Final = 48 * 1024 * 1024
 _RESERVED_BYTES: Final = 4 * 1024 * 1024 * 1024
@@ -32,8 +33,6 @@ PAGE_BYTES: Final = 64 * 1024
 CHUNK_BYTES: Final = 4096
 INPUT_BYTES: Final = 512 * 1024
 """The engine's input buffer, from its exported address on."""
-STACK_OVERFLOW: Final = ffi.wasmtime_trap_code_enum.WASMTIME_TRAP_CODE_STACK_OVERFLOW.value
-
 _POPULATE_WRITE: Final = 23
 _madvise: Final = ctypes.CDLL(None).madvise
 _madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
@@ -61,14 +60,12 @@ class Host:
     """One compiled engine. ``pure`` answers the engine's only import."""
 
     def __init__(self, binary: bytes, pure: PureFunction, config: HostConfig) -> None:
-        self._engine = wasmtime.Engine(_configured(config))
-        self._module = _compiled(self._engine, binary, config)
+        self._library = Library()
+        self._engine = self._library.engine_new_with_config(_configured(self._library, config))
+        module = _compiled(self._library, self._engine, binary, config)
         self._pure = pure
-        linker = wasmtime.Linker(self._engine)
-        linker.define_func(
-            "env", "pure", self._module.imports[0].type, self._call_pure, access_caller=True
-        )
-        self._template: Any = linker.instantiate_pre(self._module)
+        self._callback = CALLBACK(self._call_pure)
+        self._template = self._linked(module)
         with self.instance() as fresh:
             self.input_address = fresh.constant("input")
             self.blank = fresh.read(0, fresh.pages * PAGE_BYTES)
@@ -80,58 +77,85 @@ class Host:
     @contextmanager
     def instance(self) -> Iterator["Instance"]:
         """A fresh instance, as the engine's snapshot left it; gone afterwards."""
-        store = wasmtime.Store(self._engine)
+        store = self._library.store_new(self._engine, None, None)
         try:
-            yield Instance(store, self._template)
+            yield Instance(self._library, self._library.store_context(store), self._template)
         finally:
-            store.close()
+            self._library.store_delete(store)
 
-    def _call_pure(self, caller: Any, start: int, length: int, into: int) -> int:
-        memory = caller["memory"]
-        answer = self._pure(bytes(memory.read(caller, start, start + length)))
-        memory.write(caller, answer, into)
-        return len(answer)
+    def _linked(self, module: int) -> int:
+        """The module with its import, ready to be instantiated."""
+        c, template = self._library, ctypes.c_void_p()
+        linker = c.linker_new(self._engine)
+        kind = _function_type(c, 3, 1)
+        error = c.linker_define_func_unchecked(
+            linker, b"env", 3, b"pure", 4, kind, self._callback, None, None
+        ) or c.linker_instantiate_pre(linker, module, ctypes.byref(template))
+        c.functype_delete(kind)
+        c.linker_delete(linker)
+        if error or not template.value:
+            raise _refused(c, error, "the engine imports something else")
+        return template.value
+
+    def _call_pure(self, _environment: int, caller: int, values: int, _count: int) -> int:
+        """``pure(start, length, into) -> length``, its arguments 16 bytes apart."""
+        c, found = self._library, ctypes.create_string_buffer(_EXTERN_BYTES)
+        c.caller_export_get(caller, b"memory", 6, found)
+        context = c.caller_context(caller)
+        memory = ctypes.addressof(found) + _OF
+        base, size = c.memory_data(context, memory), c.memory_size(context, memory) * PAGE_BYTES
+        start, length, into = (
+            ctypes.c_uint32.from_address(values + _RAW_BYTES * index).value for index in range(3)
+        )
+        answer = self._pure(ctypes.string_at(base + start, min(length, size - start)))
+        ctypes.memmove(base + into, answer, len(answer))
+        ctypes.c_uint64.from_address(values).value = len(answer)
+        return 0
 
 
 class Instance:
-    """One engine with its own memory, and raw access to it."""
+    """One engine with its own memory, and raw access to it.
 
-    def __init__(self, store: wasmtime.Store, template: Any) -> None:
-        self._context = store._context()  # noqa: SLF001 - see the module's docstring
-        self._instance = ffi.wasmtime_instance_t()
-        trap = ctypes.POINTER(ffi.wasm_trap_t)()
-        error = ffi.wasmtime_instance_pre_instantiate(
-            template.ptr(), self._context, ctypes.byref(self._instance), ctypes.byref(trap)
-        )
-        if error or trap:
-            _forget(error, trap)
+    What the C library reads and writes is in one buffer, at fixed places.
+    """
+
+    def __init__(self, library: Library, context: int, template: int) -> None:
+        self._c, self._context = library, context
+        self._buffer = ctypes.create_string_buffer(_BUFFER_BYTES)
+        self._at = at = ctypes.addressof(self._buffer)
+        error = library.instance_pre_instantiate(template, context, at, at + _TRAP)
+        if error or self._trap:
+            self._forget(error)
             raise Stopped(ours=True)
-        self._memory = self._export("memory").memory
-        self._base = self._address()
+        library.instance_export_get(context, at, b"memory", 6, at + _MEMORY)
+        self._base = library.memory_data(context, at + _MEMORY + _OF)
 
-    def _export(self, name: str) -> Any:
-        found = ffi.wasmtime_extern_t()
-        text = name.encode()
-        ffi.wasmtime_instance_export_get(
-            self._context, ctypes.byref(self._instance), text, len(text), ctypes.byref(found)
-        )
-        return found.of
+    @property
+    def _trap(self) -> int:
+        return int(struct.unpack_from("<Q", self._buffer, _TRAP)[0])
 
-    def _address(self) -> int:
-        pointer = ffi.wasmtime_memory_data(self._context, ctypes.byref(self._memory))
-        return ctypes.addressof(pointer.contents)
+    def _forget(self, error: int | None) -> bool:
+        """Free what a call returned; whether this machine, not the script, is to blame."""
+        if error:
+            self._c.error_delete(error)
+            return True
+        trap, code = self._trap, ctypes.c_uint8(0)
+        coded = self._c.trap_code(trap, ctypes.byref(code))
+        self._c.trap_delete(trap)
+        struct.pack_into("<Q", self._buffer, _TRAP, 0)
+        return not coded or code.value == STACK_OVERFLOW
 
     def constant(self, name: str) -> int:
         """The value of an exported global."""
-        value = ffi.wasmtime_val_t()
-        exported = self._export(name).global_
-        ffi.wasmtime_global_get(self._context, ctypes.byref(exported), ctypes.byref(value))
-        kind = value.kind
-        return int(value.of.i64 if kind == ffi.WASMTIME_I64.value else value.of.i32)
+        at, text = self._at, name.encode()
+        self._c.instance_export_get(self._context, at, text, len(text), at + _OTHER)
+        self._c.global_get(self._context, at + _OTHER + _OF, at + _VALUE)
+        wide = self._buffer[_VALUE] != bytes([I32])
+        return int(struct.unpack_from("<q" if wide else "<i", self._buffer, _VALUE + _OF)[0])
 
     @property
     def pages(self) -> int:
-        return int(ffi.wasmtime_memory_size(self._context, ctypes.byref(self._memory)))
+        return int(self._c.memory_size(self._context, self._at + _MEMORY + _OF))
 
     def read(self, start: int, length: int) -> bytes:
         """A copy of a part; the part must lie inside."""
@@ -158,54 +182,71 @@ class Instance:
 
     def grow(self, pages: int) -> None:
         """Make the memory ``pages`` large."""
-        before = ctypes.c_uint64(0)
-        error = ffi.wasmtime_memory_grow(
-            self._context, ctypes.byref(self._memory), pages - self.pages, ctypes.byref(before)
+        at = self._at
+        error = self._c.memory_grow(
+            self._context, at + _MEMORY + _OF, pages - self.pages, at + _VALUE
         )
         if error:
-            _forget(error, None)
+            self._forget(error)
             raise Stopped(ours=True)
-        self._base = self._address()
+        self._base = self._c.memory_data(self._context, at + _MEMORY + _OF)
 
     def run(self, *arguments: int) -> int:
         """Call ``run``; raises Stopped."""
-        values = (ffi.wasmtime_val_raw_t * len(arguments))()
-        for value, argument in zip(values, arguments, strict=True):
-            value.i64 = argument
-        trap = ctypes.POINTER(ffi.wasm_trap_t)()
-        run = self._export("run").func
-        error = ffi.wasmtime_func_call_unchecked(
-            self._context, ctypes.byref(run), values, len(values), ctypes.byref(trap)
+        at, context = self._at, self._context
+        for index, argument in enumerate(arguments):
+            struct.pack_into("<q", self._buffer, _RAW + _RAW_BYTES * index, argument)
+        self._c.instance_export_get(context, at, b"run", 3, at + _OTHER)
+        error = self._c.func_call_unchecked(
+            context, at + _OTHER + _OF, at + _RAW, len(arguments), at + _TRAP
         )
-        self._base = self._address()
-        if error or trap:
-            raise Stopped(ours=_forget(error, trap))
-        return int(values[0].i64) & (1 << 64) - 1
+        self._base = self._c.memory_data(context, at + _MEMORY + _OF)
+        if error or self._trap:
+            raise Stopped(ours=self._forget(error))
+        return int(struct.unpack_from("<Q", self._buffer, _RAW)[0])
 
 
-def _forget(error: Any, trap: Any) -> bool:
-    """Free what the C API returned; whether this machine, not the script, is to blame."""
+_EXTERN_BYTES: Final = 32
+"""``wasmtime_extern_t`` and ``wasmtime_val_t``: a kind, and from the eighth byte on the thing."""
+_OF: Final = 8
+_MEMORY, _OTHER, _VALUE, _TRAP, _RAW = 16, 48, 80, 112, 128
+"""Where in an instance's buffer, whose first 16 bytes are ``wasmtime_instance_t``, the externs of
+its memory and of what was asked for last are, a value, a trap, and a call's raw values."""
+_RAW_BYTES: Final = 16
+_BUFFER_BYTES: Final = _RAW + 4 * _RAW_BYTES
+
+
+def _refused(c: Library, error: int | None, problem: str) -> SandboxBroken:
+    """What is raised after a call that should not fail; its error, if it gave one, is freed."""
     if error:
-        ffi.wasmtime_error_delete(error)
-        return True
-    code = ctypes.c_uint8(0)
-    coded = ffi.wasmtime_trap_code(trap, ctypes.byref(code))
-    ffi.wasm_trap_delete(trap)
-    return not coded or code.value == STACK_OVERFLOW
+        c.error_delete(error)
+    return SandboxBroken(problem=problem)
 
 
-def _configured(config: HostConfig) -> wasmtime.Config:
-    wanted = wasmtime.Config()
-    if config.interpreted:
-        wanted.target = "pulley64"
-    wanted.cranelift_nan_canonicalization = True
-    wanted.wasm_threads = False
-    wanted.wasm_memory64 = False
-    wanted.gc_support = False
-    ffi.wasmtime_config_async_stack_size_set(wanted.ptr(), _ASYNC_STACK)
-    wanted.max_wasm_stack = _WASM_STACK
-    wanted.memory_reservation = _RESERVED_BYTES
-    pool = ffi.wasmtime_pooling_allocation_config_new()
+def _function_type(c: Library, parameters: int, results: int) -> int:
+    """A function type of i32 alone."""
+    vectors = []
+    for count in (parameters, results):
+        kinds = (ctypes.c_void_p * count)(*(c.valtype_new(I32) for _ in range(count)))
+        vector = ctypes.create_string_buffer(16)
+        c.valtype_vec_new(vector, count, kinds)
+        vectors.append(vector)
+    return int(c.functype_new(*vectors))
+
+
+def _configured(c: Library, config: HostConfig) -> int:
+    wanted: int = c.config_new()
+    if config.interpreted and (error := c.config_target_set(wanted, b"pulley64")):
+        raise _refused(c, error, "this wasmtime has no interpreter")
+    on, off = 1, 0
+    c.config_cranelift_nan_canonicalization_set(wanted, on)
+    c.config_wasm_threads_set(wanted, off)
+    c.config_wasm_memory64_set(wanted, off)
+    c.config_gc_support_set(wanted, off)
+    c.config_async_stack_size_set(wanted, _ASYNC_STACK)
+    c.config_max_wasm_stack_set(wanted, _WASM_STACK)
+    c.config_memory_reservation_set(wanted, _RESERVED_BYTES)
+    pool = c.pooling_allocation_config_new()
     for name, value in (
         ("total_core_instances", _SLOTS),
         ("total_stacks", 0),
@@ -217,27 +258,42 @@ def _configured(config: HostConfig) -> wasmtime.Config:
         ("table_keep_resident", 16 * 1024),
         ("max_unused_warm_slots", _SLOTS),
     ):
-        getattr(ffi, f"wasmtime_pooling_allocation_config_{name}_set")(pool, value)
-    ffi.wasmtime_pooling_allocation_strategy_set(wanted.ptr(), pool)
-    ffi.wasmtime_pooling_allocation_config_delete(pool)
+        getattr(c, f"pooling_allocation_config_{name}_set")(pool, value)
+    c.pooling_allocation_strategy_set(wanted, pool)
+    c.pooling_allocation_config_delete(pool)
     return wanted
 
 
-def _compiled(engine: wasmtime.Engine, binary: bytes, config: HostConfig) -> wasmtime.Module:
+def _compiled(c: Library, engine: int, binary: bytes, config: HostConfig) -> int:
     """The module, from the private cache when its copy is whole, else compiled and kept."""
     if config.cache is None:
-        return wasmtime.Module(engine, binary)
+        return _module(c, engine, binary)
     kind = "interpreted" if config.interpreted else "native"
     digest = hashlib.sha256(binary).hexdigest()[:32]
     file = config.cache / f"{digest}-{kind}.cwasm"
-    kept = _kept(file)
+    module, kept = ctypes.c_void_p(), _kept(file)
     if kept is not None:
-        # another release of wasmtime, or another processor, refuses it
-        with suppress(wasmtime.WasmtimeError):
-            return wasmtime.Module.deserialize(engine, kept)
-    module = wasmtime.Module(engine, binary)
-    _keep(file, bytes(module.serialize()))
-    return module
+        error = c.module_deserialize(engine, kept, len(kept), ctypes.byref(module))
+        if module.value and not error:
+            return module.value
+        if error:
+            c.error_delete(error)  # of another release of wasmtime, or another processor
+    compiled = _module(c, engine, binary)
+    code = (ctypes.c_size_t * 2)()  # wasm_byte_vec_t
+    error = c.module_serialize(compiled, code)
+    if error:
+        raise _refused(c, error, "the compiled engine cannot be written down")
+    _keep(file, ctypes.string_at(code[1], code[0]))
+    c.byte_vec_delete(code)
+    return compiled
+
+
+def _module(c: Library, engine: int, binary: bytes) -> int:
+    module = ctypes.c_void_p()
+    error = c.module_new(engine, binary, len(binary), ctypes.byref(module))
+    if error or not module.value:
+        raise _refused(c, error, "wasmtime does not take the engine")
+    return module.value
 
 
 def _kept(file: Path) -> bytes | None:

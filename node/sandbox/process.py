@@ -16,6 +16,11 @@ from settlement.types import Hash
 
 _ROOT: Final = Path(__file__).parents[2]
 """Where this package is, which an editable installation does not say in ``sys.path``."""
+_START: Final = (
+    "import sys; sys.modules['typing_extensions'] = None; "
+    "from node.sandbox.worker import main; main()"
+)
+"""msgspec asks for typing_extensions and does without, which saves a fifth of the imports' time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,7 @@ class Launch:
         # site-packages are on the path already: no need to look for them again
         options = ["-S", "-X", "frozen_modules=on"]
         kind = "brief" if self.brief else "patient"
-        inner = [sys.executable, *options, "-m", "node.sandbox.worker", str(self.cache), kind]
+        inner = [sys.executable, *options, "-c", _START, str(self.cache), kind]
         return inner if self.bubblewrap is None else self.bubblewrap.around(inner, self.cache)
 
 

@@ -2,6 +2,8 @@
 
     python -m node.sandbox.worker CACHE brief|patient
 
+(The pool starts it a little differently, to the same effect.)
+
 A brief worker refuses runs that take long, and a patient one takes any, giving way to everybody
 else on the machine.
 

@@ -180,7 +180,7 @@ def test_a_brief_worker_gives_up_on_loading_too(cache: Path, where: str) -> None
         ("event", b'null,"mode":"update"'),
         ("context", b"{}}"),
         ("context", b'{"a":"\xff"}'),
-        ("event", b"[" * 100_000 + b"]" * 100_000),
+        ("event", b"[[[}]"),
         ("entry", "\ud800"),
         ("now", -1),
         ("now", 1 << 62),
