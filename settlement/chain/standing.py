@@ -42,7 +42,7 @@ BENCHES = {
     Fault.SLOW: Bench(1.0, 30.0),
     Fault.BEHIND: Bench(1.0, 15.0),
     Fault.OUTVOTED: Bench(5.0, 300.0),
-    Fault.WRONG_CHAIN: Bench(60.0, 300.0, strict=True),
+    Fault.WRONG_CHAIN: Bench(60.0, 300.0),
 }
 
 

@@ -71,8 +71,13 @@ class Shop:
             for entry in by_nonce.values()
         ]
 
-    async def until_pooled(self, count: int = 1) -> list[str]:
-        for _ in range(500):
+    async def until_pooled(
+        self, count: int = 1, sent: "asyncio.Future[Any] | None" = None
+    ) -> list[str]:
+        """What is in the pool once it holds ``count``; raises what ``sent`` failed with before."""
+        for _ in range(3_000):
+            if sent is not None and sent.done():
+                sent.result()
             if len(found := await self.pooled()) >= count:
                 return found
             await asyncio.sleep(0.01)
