@@ -286,7 +286,7 @@ async def killing(folder: Path) -> AsyncIterator[Figure]:
 
 
 async def _life(database: Path, after_s: float) -> tuple[float, dict[str, int]]:
-    """Start a till, kill it; how long it took to serve, and the last answered call of each payer."""
+    """Start a till and kill it: how long it took to serve, the last answered call by payer."""
     began = time.monotonic()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench._pay_process", str(database)),

@@ -8,8 +8,8 @@
     answer.result["delayMinutes"]
 
 A read asks an anchor for the route once, picks a replica at random, pays with a voucher and
-verifies the answer offline. When a replica does not answer, or says that another may, the same
-request goes to the next.
+verifies the answer offline. When a replica cannot be reached, or says that another may, the same
+request goes to the next; when an answer is lost, the same replica is asked again.
 """
 
 import asyncio
@@ -29,10 +29,14 @@ from node.core.answers import Expected, SignedAnswer, answer_from_json, verify_a
 from node.core.placement import verify_announcement
 from node.errors import AnswerInvalid, PeerRefused, PeerUnreachable
 from node.protocol.messages import Grant, Placement, Quote
+from settlement.client.calls import CallRefused, NodeNotReached, Offer, PaidCalls
 from settlement.client.channel import ChannelClient
+from settlement.core.refusals import CallPending
+from settlement.ports.clock import Clock
 from settlement.protocol.signed import Signed
 from settlement.protocol.typed_data import Domain
 from settlement.protocol.wire import signed_from_json, signed_to_header
+from settlement.services.clock import SystemClock
 from settlement.types import Address, Hash, TokenId, hex_text, parse_address
 
 
@@ -64,6 +68,18 @@ class ReadAnswer:
     receipt: SignedAnswer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One read, wherever it goes."""
+
+    token: TokenId
+    interface: str
+    grant: Signed[Grant] | None
+    arguments: dict[str, str]
+    request_id: Hash
+    route: Route
+
+
 @dataclass(slots=True, kw_only=True)
 class TokenReader:
     """Reads for one channel. ``trusted`` are the anchors' keys, from the chain's registry;
@@ -74,6 +90,7 @@ class TokenReader:
     channel: ChannelClient
     domain: Domain
     trusted: Collection[Address]
+    clock: Clock = field(default_factory=SystemClock)
     random: Random = field(default_factory=lambda: Random(os.urandom(16)))  # noqa: S311
     random_bytes: Callable[[int], bytes] = os.urandom
     _routes: dict[Hash, Route] = field(default_factory=dict)
@@ -113,54 +130,105 @@ class TokenReader:
         interface: str,
         grant: Signed[Grant] | None = None,
         arguments: dict[str, str] | None = None,
+        request_id: Hash | None = None,
     ) -> ReadAnswer:
-        """One paid, verified read. Raises PeerUnreachable when no replica answers, PeerRefused
-        with the node's problem, BudgetExceeded, and AnswerInvalid for an answer that lies."""
+        """One paid, verified read.
+
+        A read that is repeated under its ``request_id``, in this process or after a crash, goes to
+        the node that it was promised to, with its old voucher, and is charged once. Without one, a
+        new id is drawn.
+
+        Raises PeerUnreachable when no replica answers and PeerRefused with the node's problem
+        (nothing was charged), CallPending when it is not known whether it was charged (repeat it
+        under the error's request id), and BudgetExceeded.
+        """
         route = await self.route(token)
-        request_id = Hash(self.random_bytes(32))
-        order = self.random.sample(route.replicas, len(route.replicas))
-        last: PeerUnreachable | PeerRefused | None = None
-        for replica in order:
+        asked = _Asked(
+            token=token,
+            interface=interface,
+            grant=grant,
+            arguments=arguments or {},
+            request_id=request_id or Hash(self.random_bytes(32)),
+            route=route,
+        )
+        last: PeerUnreachable | PeerRefused | CallPending | None = None
+        for replica in await self._order(asked):
             try:
-                return await self._read_at(
-                    replica, route, token, interface, grant, arguments or {}, request_id
-                )
-            except PeerUnreachable as error:
-                last = error
+                return await self._read_at(replica, asked)
             except PeerRefused as error:
                 if not error.again:
+                    raise
+                last = last if isinstance(last, CallPending) else error
+            except PeerUnreachable as error:
+                last = last if isinstance(last, CallPending) else error
+            except CallPending as error:
+                # A node that is gone may have charged for an answer that nobody will ever see.
+                # Waiting for it would be worse; its promise stays pending, and in the budgets.
+                if not error.gone:
                     raise
                 last = error
         self._routes.pop(token.id, None)
         raise last or PeerUnreachable(peer=b"", problem="the token has no replicas")
 
-    async def _read_at(
-        self,
-        replica: Replica,
-        route: Route,
-        token: TokenId,
-        interface: str,
-        grant: Signed[Grant] | None,
-        arguments: dict[str, str],
-        request_id: Hash,
-    ) -> ReadAnswer:
-        quote = await self._quote(replica, token, interface)
-        url = URL(f"{replica.api_url}/tokens/{token.path}/{interface}").with_query(arguments)
-        body = await self._paid(url, quote, token, grant, request_id)
+    async def _order(self, asked: "_Asked") -> list[Replica]:
+        """The replicas at random, after those that have a promise for this very request."""
+        replicas = asked.route.replicas
+        state = await self.channel.state()
+        promised = {c.node for c in state.pending if c.request_id == asked.request_id}
+        order = self.random.sample(replicas, len(replicas))
+        return sorted(order, key=lambda replica: replica.key not in promised)
+
+    async def _read_at(self, replica: Replica, asked: "_Asked") -> ReadAnswer:
+        quote = await self._quote(replica, asked.token, asked.interface)
+        path = f"{replica.api_url}/tokens/{asked.token.path}/{asked.interface}"
+        url = URL(path).with_query(asked.arguments)
+        headers = {"SL-Request-Id": hex_text(asked.request_id)}
+        if asked.grant is not None:
+            headers["SL-Grant"] = signed_to_header(asked.grant)
+        if quote.price == 0:
+            body = await expect_json(self.session, "GET", str(url), headers=headers)
+            return self._verified(body, asked)
+        offer = Offer(
+            node=quote.node,
+            token_class=quote.token_class,
+            price=quote.price,
+            period=quote.period,
+            token=asked.token.id,
+        )
+
+        def check(raw: bytes) -> tuple[ReadAnswer, int]:
+            answer = self._verified(_json(raw), asked)
+            if answer.node != replica.key:
+                raise AnswerInvalid(problem="another replica signed it")
+            return answer, answer.charged
+
+        calls = PaidCalls(channel=self.channel, session=self.session, clock=self.clock)
+        try:
+            paid = await calls.get(str(url), offer, asked.request_id, check, headers)
+        except NodeNotReached as error:
+            raise PeerUnreachable(peer=replica.key, problem=error.problem) from error
+        except CallRefused as error:
+            raise PeerRefused(
+                peer=replica.key,
+                refusal=error.problem_code,
+                reason=error.reason,
+                again=error.again,
+            ) from error
+        return paid.value
+
+    def _verified(self, body: Any, asked: "_Asked") -> ReadAnswer:
         signed = answer_from_json(body)
         proven = verify_answer(
             self.domain,
             signed,
             Expected(
-                token=token.id,
-                interface=interface,
-                request_id=request_id,
-                holders=route.placement.holders,
+                token=asked.token.id,
+                interface=asked.interface,
+                request_id=asked.request_id,
+                holders=asked.route.placement.holders,
             ),
         )
         answer = signed.answer.message
-        if answer.charged > quote.price:
-            raise AnswerInvalid(problem="it charges more than was quoted")
         return ReadAnswer(
             result=json.loads(signed.result),
             version=answer.version,
@@ -169,30 +237,6 @@ class TokenReader:
             proven=proven,
             receipt=signed,
         )
-
-    async def _paid(
-        self,
-        url: URL,
-        quote: Quote,
-        token: TokenId,
-        grant: Signed[Grant] | None,
-        request_id: Hash,
-    ) -> Any:
-        """Ask with a voucher; its promise is taken back if the node refuses, uncharged."""
-        headers = {"SL-Request-Id": hex_text(request_id)}
-        if grant is not None:
-            headers["SL-Grant"] = signed_to_header(grant)
-        if quote.price == 0:
-            return await expect_json(self.session, "GET", str(url), headers=headers)
-        voucher = await self.channel.voucher(
-            quote.node, quote.token_class, quote.price, quote.period, token.id
-        )
-        headers["SL-Voucher"] = signed_to_header(voucher)
-        try:
-            return await expect_json(self.session, "GET", str(url), headers=headers)
-        except PeerRefused:
-            await self.channel.release(voucher, quote.price, token=token.id)
-            raise
 
     async def _quote(self, replica: Replica, token: TokenId, interface: str) -> Quote:
         known = (replica.key, token.token_class.id, interface)
@@ -223,3 +267,10 @@ class TokenReader:
             except PeerUnreachable as error:
                 last = error
         raise last or PeerUnreachable(peer=b"", problem="no anchor is named")
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise AnswerInvalid(problem="it is not JSON") from error

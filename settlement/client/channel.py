@@ -7,9 +7,10 @@
     voucher = await channel.voucher(offer.node, offer.token_class, offer.price, offer.period)
     headers = {"Voucher": signed_to_header(voucher)}
 
-Any number of calls may be under way at once. A ``timeout`` is not a failure: repeat the call with
-the same request id and the same voucher; only an answer that says "not charged" justifies
-:meth:`ChannelClient.release`.
+Any number of calls may be under way at once. :class:`settlement.client.calls.PaidCalls` does this
+over HTTP. Who sends vouchers otherwise gives each call a request id: a ``timeout`` is not a
+failure, and asking for the voucher of a pending call again, even after a crash, gives the same one;
+only an answer that says "not charged" justifies :meth:`ChannelClient.release`.
 """
 
 from settlement.core.purse import (
@@ -18,8 +19,10 @@ from settlement.core.purse import (
     ActionRelease,
     ActionSignStatement,
     Budgets,
+    PendingCall,
     PurseState,
     ReceiveOwnVoucher,
+    ReceiveReceipt,
     purse_key,
 )
 from settlement.core.statements import StatementDraft
@@ -62,11 +65,14 @@ class ChannelClient:
         price: int,
         period: int,
         token: Hash | None = None,
+        request_id: Hash | None = None,
     ) -> SignedVoucher:
         """Promise ``price`` base units to ``node``; durable when it returns.
 
-        ``token`` names the called token for the budget per token. Raises BudgetExceeded,
-        StoreFailed; then nothing was signed.
+        ``token`` names the called token for the budget per token. With a ``request_id`` the call
+        is pending until :meth:`receipt` or :meth:`release`; asking again for a pending call, even
+        after a crash, returns its own voucher, whatever ``price`` and ``period`` are by then.
+        Raises BudgetExceeded, CallsPending, StoreFailed; then nothing was signed.
         """
         moved = await self._engine.apply(
             PURSE,
@@ -78,16 +84,36 @@ class ChannelClient:
                 price=price,
                 budgets=self._budgets,
                 token=token,
+                request_id=request_id,
             ),
         )
+        call = None if request_id is None else moved.state.call(request_id, node, token_class)
+        if call is not None:
+            period, cumulative = call.period, call.cumulative
+        else:
+            cumulative = moved.state.lane(period, node, token_class).cumulative
         message = Voucher(
             signer=self.signer,
             period=period,
             node=node,
             token_class=token_class,
-            cumulative=moved.state.lane(period, node, token_class).cumulative,
+            cumulative=cumulative,
         )
         return Signed.by(self._key, self._domain, message)
+
+    async def receipt(self, call: PendingCall, charged: int) -> None:
+        """A pending call's receipt was checked, and says ``charged``; it counts once."""
+        event = ReceiveReceipt(
+            request_id=call.request_id,
+            node=call.node,
+            token_class=call.token_class,
+            charged=charged,
+        )
+        await self._engine.apply(PURSE, purse_key(self.signer), event)
+
+    async def pending(self) -> tuple[PendingCall, ...]:
+        """Calls without a receipt, oldest first, those of earlier processes too: repeat them."""
+        return (await self.state()).pending
 
     async def release(
         self,
@@ -95,6 +121,7 @@ class ChannelClient:
         price: int,
         promised_ms: int | None = None,
         token: Hash | None = None,
+        request_id: Hash | None = None,
     ) -> None:
         """The call was refused uncharged: reuse its promise for the next one.
 
@@ -110,6 +137,7 @@ class ChannelClient:
             price=price,
             promised_ms=now_ms if promised_ms is None else promised_ms,
             token=token,
+            request_id=request_id,
         )
         await self._engine.apply(PURSE, purse_key(self.signer), event)
 

@@ -4,6 +4,10 @@ Promises in a lane only grow. Every call takes the next slice of its lane, so th
 calls may be under way and their vouchers may arrive in any order. A call that certainly was not
 charged gives its slice back (:class:`ActionRelease`): the next promise reuses it, and no voucher
 ever gets smaller. Budgets are checked before anything is promised.
+
+A call with a request id stays *pending* until its receipt has come (:class:`ReceiveReceipt`) or it
+was refused uncharged. Promising for it again, in this process or in the next one, gives the same
+voucher: the node then answers as before and charges nothing.
 """
 
 from dataclasses import dataclass, field, replace
@@ -11,12 +15,16 @@ from dataclasses import dataclass, field, replace
 from settlement.core.machine import Machine, Transition
 from settlement.core.refusals import (
     BudgetExceeded,
+    CallsPending,
     DraftEmpty,
     DraftExceedsPromises,
     StatementForAnother,
 )
 from settlement.core.statements import StatementDraft, require_consistent
 from settlement.types import Address, Hash, Uint32, Uint128, unsigned
+
+MOST_PENDING = 1_024
+"""Calls whose outcome may be unknown at once."""
 
 REMEMBERED_PERIODS = 8
 """Periods whose promises are kept: a Statement is due long before."""
@@ -40,13 +48,30 @@ class Budgets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromisedLane:
-    """One lane: ``cumulative`` is the highest voucher signed, ``spent`` the slices in use."""
+    """One lane: ``cumulative`` is the highest voucher signed, ``spent`` the slices in use,
+    ``receipted`` what receipts say was charged of them, over ``receipts`` calls."""
 
     period: Uint32
     node: Address
     token_class: Hash
     cumulative: Uint128 = 0
     spent: Uint128 = 0
+    receipted: Uint128 = 0
+    receipts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingCall:
+    """A call that was promised and has no receipt. ``cumulative`` is what its voucher says."""
+
+    request_id: Hash
+    period: Uint32
+    node: Address
+    token_class: Hash
+    price: Uint128
+    cumulative: Uint128
+    promised_ms: int
+    token: Hash | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +102,14 @@ class PurseState:
     lanes: tuple[PromisedLane, ...] = ()
     spending: Spending = Spending()
     statements: tuple[SignedAmount, ...] = ()
+    pending: tuple[PendingCall, ...] = ()
+
+    def call(self, request_id: Hash, node: Address, token_class: Hash) -> PendingCall | None:
+        """The pending call under a request id at a node, None where there is none."""
+        wanted = (request_id, node, token_class)
+        return next(
+            (c for c in self.pending if (c.request_id, c.node, c.token_class) == wanted), None
+        )
 
     def lane(self, period: int, node: Address, token_class: Hash) -> PromisedLane:
         """One lane; zeros where nothing was promised."""
@@ -97,7 +130,10 @@ class PurseState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionPromise:
-    """Promise ``price`` for a call, within ``budgets``. ``token`` names the token called."""
+    """Promise ``price`` for a call, within ``budgets``. ``token`` names the token called.
+
+    With a ``request_id``, the call is pending from then on; promising again changes nothing.
+    """
 
     period: Uint32
     node: Address
@@ -105,6 +141,7 @@ class ActionPromise:
     price: Uint128
     budgets: Budgets
     token: Hash | None = None
+    request_id: Hash | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +155,17 @@ class ActionRelease:
     price: Uint128
     promised_ms: int
     token: Hash | None = None
+    request_id: Hash | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveReceipt:
+    """The node's signed word that a pending call was answered for ``charged``; it was checked."""
+
+    request_id: Hash
+    node: Address
+    token_class: Hash
+    charged: Uint128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +186,9 @@ class ActionSignStatement:
     anchor: Address
 
 
-PurseEvent = ActionPromise | ActionRelease | ReceiveOwnVoucher | ActionSignStatement
+PurseEvent = (
+    ActionPromise | ActionRelease | ReceiveReceipt | ReceiveOwnVoucher | ActionSignStatement
+)
 
 
 def purse_key(signer: Address) -> str:
@@ -152,13 +202,15 @@ def initial_purse(key: str) -> PurseState:
 
 
 def step(state: PurseState, event: PurseEvent, now_ms: int) -> Transition[PurseState, None]:
-    """Promise, give back, remember or agree. Raises BudgetExceeded, DraftEmpty,
+    """Promise, give back, remember or agree. Raises BudgetExceeded, CallsPending, DraftEmpty,
     DraftExceedsPromises, DraftInconsistent, StatementForAnother; then nothing may be signed."""
     match event:
         case ActionPromise():
             moved = _promise(state, event, now_ms)
         case ActionRelease():
             moved = _release(state, event)
+        case ReceiveReceipt():
+            moved = _receipt(state, event)
         case ReceiveOwnVoucher():
             lane = state.lane(event.period, event.node, event.token_class)
             higher = max(lane.cumulative, event.cumulative)
@@ -175,15 +227,57 @@ PURSE: Machine[PurseState, PurseEvent, None] = Machine(
 
 
 def _promise(state: PurseState, event: ActionPromise, now_ms: int) -> PurseState:
+    if event.request_id is not None:
+        if state.call(event.request_id, event.node, event.token_class) is not None:
+            return state
+        if len(state.pending) >= MOST_PENDING:
+            raise CallsPending(pending=MOST_PENDING)
     price = unsigned(event.price, 128, "price")
     spending = _spend(_rolled(state.spending, now_ms), event, price)
     lane = state.lane(event.period, event.node, event.token_class)
     spent = unsigned(lane.spent + price, 128, "cumulative")
     grown = replace(lane, spent=spent, cumulative=max(lane.cumulative, spent))
-    return replace(_with_lane(state, grown), spending=spending)
+    moved = replace(_with_lane(state, grown), spending=spending)
+    if event.request_id is None:
+        return moved
+    call = PendingCall(
+        request_id=event.request_id,
+        period=event.period,
+        node=event.node,
+        token_class=event.token_class,
+        price=price,
+        cumulative=grown.cumulative,
+        promised_ms=now_ms,
+        token=event.token,
+    )
+    return replace(moved, pending=(*moved.pending, call))
+
+
+def _receipt(state: PurseState, event: ReceiveReceipt) -> PurseState:
+    call = state.call(event.request_id, event.node, event.token_class)
+    if call is None:
+        return state  # it came before, and was counted then
+    lane = state.lane(call.period, call.node, call.token_class)
+    charged = min(event.charged, call.price)
+    counted = replace(
+        lane,
+        spent=lane.spent - min(lane.spent, call.price - charged),
+        receipted=lane.receipted + charged,
+        receipts=lane.receipts + 1,
+    )
+    return replace(_with_lane(state, counted), pending=_without(state, call))
+
+
+def _without(state: PurseState, call: PendingCall) -> tuple[PendingCall, ...]:
+    return tuple(each for each in state.pending if each != call)
 
 
 def _release(state: PurseState, event: ActionRelease) -> PurseState:
+    if event.request_id is not None:
+        call = state.call(event.request_id, event.node, event.token_class)
+        if call is None:
+            return state  # it was given back before
+        state = replace(state, pending=_without(state, call))
     lane = state.lane(event.period, event.node, event.token_class)
     freed = min(event.price, lane.spent)
     spending = state.spending
@@ -262,4 +356,5 @@ def _with_lane(state: PurseState, lane: PromisedLane) -> PurseState:
         for held in state.lanes
         if (held.period, held.node, held.token_class) != place and held.period > oldest
     )
-    return replace(state, lanes=(*others, lane))
+    pending = tuple(call for call in state.pending if call.period > oldest)
+    return replace(state, lanes=(*others, lane), pending=pending)

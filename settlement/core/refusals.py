@@ -28,7 +28,9 @@
     │   ├── DraftExceedsPromises    it asks for more than was promised
     │   ├── DraftInconsistent       it does not add up
     │   └── DraftEmpty              it asks for nothing
-    └── BudgetExceeded          our own limit forbids the promise; nothing was signed
+    ├── BudgetExceeded          our own limit forbids the promise; nothing was signed
+    ├── CallsPending            too many calls have no receipt yet; nothing was signed
+    └── CallPending             whether a call was charged is unknown; it may be repeated
 
 An error says what would be accepted. Nothing is charged when one is raised.
 """
@@ -350,6 +352,40 @@ class BudgetExceeded(PaymentError):
     allowed: int
     spent: int
     price: int
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CallsPending(PaymentError):
+    """As many calls as a purse remembers have no receipt. Nothing was signed and nothing sent."""
+
+    code: ClassVar[str] = "SL-2102"
+    title: ClassVar[str] = "Too many calls have no receipt yet"
+    fix: ClassVar[str] = "Repeat some of the {pending} pending calls under their request ids first."
+    party: ClassVar[Party] = Party.CALLER
+    retryable: ClassVar[bool] = True
+
+    pending: int
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CallPending(PaymentError):
+    """A call was sent and no receipt came: it may be charged, or not. That is not a failure.
+
+    ``gone`` says that the node could not even be connected to in the end.
+    """
+
+    code: ClassVar[str] = "SL-2103"
+    title: ClassVar[str] = "Whether the call was charged is not known yet"
+    fix: ClassVar[str] = (
+        "Repeat the call with request id {request_id}: it is charged once, however often it is "
+        "repeated ({problem})."
+    )
+    retryable: ClassVar[bool] = True
+
+    request_id: Hash
+    node: Address
+    problem: str
+    gone: bool
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

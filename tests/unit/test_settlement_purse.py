@@ -12,6 +12,7 @@ from settlement.core.draft_json import draft_from_json, draft_to_json
 from settlement.core.purse import (
     DAY_MS,
     HOUR_MS,
+    MOST_PENDING,
     REMEMBERED_PERIODS,
     ActionPromise,
     ActionRelease,
@@ -19,12 +20,14 @@ from settlement.core.purse import (
     Budgets,
     PurseState,
     ReceiveOwnVoucher,
+    ReceiveReceipt,
     initial_purse,
     purse_key,
     step,
 )
 from settlement.core.refusals import (
     BudgetExceeded,
+    CallsPending,
     DraftExceedsPromises,
     DraftInconsistent,
     StatementForAnother,
@@ -154,6 +157,30 @@ def test_after_an_old_backup_a_voucher_shown_to_us_counts_as_promised_and_used()
     assert step(state, promise(3), START).state.lane(0, NODES[0], CLASS).cumulative == 103
 
 
+def test_a_pending_call_is_promised_once_and_survives_its_own_encoding() -> None:
+    request_id = Hash(b"r" * 32)
+    state = step(purse(5), replace(promise(7), request_id=request_id), START).state
+    state = step(state, promise(9), START).state
+    call = state.call(request_id, NODES[0], CLASS)
+    assert call is not None
+    assert (call.price, call.cumulative) == (7, 12)
+    again = step(state, replace(promise(8, period=1), request_id=request_id), START + 1).state
+    assert again == state, "neither a new price nor a new period makes a second promise"
+    assert msgspec.json.decode(msgspec.json.encode(state), type=PurseState) == state
+    elsewhere = step(state, replace(promise(7, node=1), request_id=request_id), START).state
+    assert len(elsewhere.pending) == 2, "another node is another promise"
+
+
+def test_a_purse_with_too_many_pending_calls_promises_no_more() -> None:
+    state = initial_purse(purse_key(SIGNER))
+    for number in range(MOST_PENDING):
+        request_id = Hash(number.to_bytes(32, "big"))
+        state = step(state, replace(promise(1), request_id=request_id), START).state
+    with pytest.raises(CallsPending):
+        step(state, replace(promise(1), request_id=Hash(b"n" * 32)), START)
+    assert step(state, promise(1), START).state.lane(0, NODES[0], CLASS).spent == MOST_PENDING + 1
+
+
 def test_old_periods_are_forgotten_and_the_state_survives_its_own_encoding() -> None:
     state = purse(5)
     for period in range(1, REMEMBERED_PERIODS + 1):
@@ -177,16 +204,19 @@ def test_a_draft_survives_the_wire_and_a_damaged_one_is_refused_by_its_field() -
         assert refused.value.where == f"draft.{field}"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Slice:
     price: int
     at_ms: int
     node: int
     token: int
+    request_id: Hash
+    done: bool = False
 
 
 class AnyInterleaving(RuleBasedStateMachine):
-    """Promises, releases and time in any order, beside a plain list of what is promised."""
+    """Promises, repetitions, receipts, releases and time in any order, beside a plain list of
+    what is promised."""
 
     BUDGETS = Budgets(per_call=40, per_hour=100, per_day=250, per_token=180)
 
@@ -196,23 +226,54 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.now_ms = START
         self.live: list[Slice] = []
         self.highest = [0, 0]
+        self.calls = 0
 
     @rule(price=st.integers(0, 60), node=st.integers(0, 1), token=st.integers(0, 1))
     def a_call(self, price: int, node: int, token: int) -> None:
-        event = promise(price, node=node, budgets=self.BUDGETS, token=token)
+        self.calls += 1
+        request_id = Hash(self.calls.to_bytes(32, "big"))
+        event = replace(
+            promise(price, node=node, budgets=self.BUDGETS, token=token), request_id=request_id
+        )
         try:
             self.state = step(self.state, event, self.now_ms).state
         except BudgetExceeded:
             return
-        self.live.append(Slice(price, self.now_ms, node, token))
+        self.live.append(Slice(price, self.now_ms, node, token, request_id))
         cumulative = self.state.lane(0, NODES[node], CLASS).cumulative
         assert cumulative >= self.highest[node]
         self.highest[node] = cumulative
 
-    @precondition(lambda self: self.live)
+    @precondition(lambda self: any(not each.done for each in self.live))
+    @rule(data=st.data(), price=st.integers(0, 60))
+    def a_call_is_repeated(self, data: st.DataObject, price: int) -> None:
+        slice_ = data.draw(st.sampled_from([each for each in self.live if not each.done]))
+        again = replace(promise(price, node=slice_.node), request_id=slice_.request_id)
+        assert step(self.state, again, self.now_ms).state == self.state
+        call = self.state.call(slice_.request_id, NODES[slice_.node], CLASS)
+        assert call is not None
+        assert (call.price, call.cumulative <= self.highest[slice_.node]) == (slice_.price, True)
+
+    @precondition(lambda self: any(not each.done for each in self.live))
+    @rule(data=st.data(), share=st.floats(0, 2))
+    def a_receipt_comes(self, data: st.DataObject, share: float) -> None:
+        slice_ = data.draw(st.sampled_from([each for each in self.live if not each.done]))
+        charged = int(slice_.price * share)
+        event = ReceiveReceipt(
+            request_id=slice_.request_id,
+            node=NODES[slice_.node],
+            token_class=CLASS,
+            charged=charged,
+        )
+        self.state = step(self.state, event, self.now_ms).state
+        assert step(self.state, event, self.now_ms).state == self.state
+        slice_.done, slice_.price = True, min(charged, slice_.price)
+
+    @precondition(lambda self: any(not each.done for each in self.live))
     @rule(data=st.data())
     def a_call_is_refused_uncharged(self, data: st.DataObject) -> None:
-        slice_ = self.live.pop(data.draw(st.integers(0, len(self.live) - 1)))
+        slice_ = data.draw(st.sampled_from([each for each in self.live if not each.done]))
+        self.live.remove(slice_)
         event = ActionRelease(
             period=0,
             node=NODES[slice_.node],
@@ -220,8 +281,10 @@ class AnyInterleaving(RuleBasedStateMachine):
             price=slice_.price,
             promised_ms=slice_.at_ms,
             token=TOKENS[slice_.token],
+            request_id=slice_.request_id,
         )
         self.state = step(self.state, event, self.now_ms).state
+        assert step(self.state, event, self.now_ms).state == self.state
 
     @rule(minutes=st.integers(1, 600))
     def time_passes(self, minutes: int) -> None:
@@ -247,6 +310,10 @@ class AnyInterleaving(RuleBasedStateMachine):
             covered = sum(slice_.price for slice_ in self.live if slice_.node == node)
             lane = self.state.lane(0, NODES[node], CLASS)
             assert covered == lane.spent <= lane.cumulative == self.highest[node]
+            receipted = sum(each.price for each in self.live if each.node == node and each.done)
+            assert receipted == lane.receipted
+        waiting = [each.request_id for each in self.live if not each.done]
+        assert [call.request_id for call in self.state.pending] == waiting
 
 
 TestAnyInterleaving = AnyInterleaving.TestCase
