@@ -10,7 +10,8 @@ from node.core.placement import ANCHOR, SERVICE
 from node.ports.network import Network
 from node.services.chain_view import ChainView
 from node.services.metrics import Metrics
-from settlement.types import Address, checksum
+from settlement.services.contact import Standing
+from settlement.types import BASIS_POINTS, Address, checksum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +33,14 @@ class HealthRoutes:
         network: Network,
         metrics: Metrics,
         missing: Callable[[], list[str]],
+        standing: Callable[[], Standing] | None = None,
     ) -> None:
         self._identity = identity
         self._view = view
         self._network = network
         self._metrics = metrics
         self._missing = missing
+        self._standing = standing
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         router.add_get("/healthz", self.healthz)
@@ -69,6 +72,7 @@ class HealthRoutes:
                 },
                 "classes": len(self._view.classes),
                 "tokens": len(self._view.tokens),
+                "money": standing_to_json(self._standing()) if self._standing else None,
             }
         )
 
@@ -92,9 +96,32 @@ class HealthRoutes:
 
     async def metrics(self, _request: web.Request) -> web.Response:
         self._metrics.peers.set(len(self._network.peers()))
+        if self._standing is not None:
+            standing = self._standing()
+            self._metrics.unacknowledged.set(standing.unacknowledged)
+            self._metrics.exposed.set(standing.exposed)
+            self._metrics.allowance_used.set(standing.fullest / BASIS_POINTS)
+            self._metrics.anchors_cut_off.set(len(standing.cut_off))
         return web.Response(body=self._metrics.exposition(), content_type="text/plain")
 
 
 def role_names(roles: int) -> list[str]:
     """The registry's bitmask in words."""
     return [name for bit, name in ((SERVICE, "service"), (ANCHOR, "anchor")) if roles & bit]
+
+
+def standing_to_json(standing: Standing) -> dict[str, Any]:
+    """What a service node is owed and not sure of; amounts are decimal text in base units."""
+    return {
+        "unacknowledged": str(standing.unacknowledged),
+        "exposed": str(standing.exposed),
+        "allowanceUsed": standing.fullest / BASIS_POINTS,
+        "anchorsCutOff": [
+            {
+                "anchor": checksum(lost.anchor),
+                "sinceMs": lost.since_ms,
+                "failures": lost.failures,
+            }
+            for lost in standing.cut_off
+        ],
+    }

@@ -72,7 +72,7 @@ async def serving(
         added = await stack.enter_async_context(_roles(base))
         base.network.serve(base.dispatch)
         await stack.enter_async_context(links)
-        application = make_application([*_common_routes(base), *added.routes])
+        application = make_application([*_common_routes(base, added), *added.routes])
         host = base.config.api_host
         port = await stack.enter_async_context(
             serve(application, host, base.config.api_port, limits)
@@ -134,6 +134,7 @@ async def _roles(base: Foundation) -> AsyncIterator[Added]:
                 whole.outside |= added.outside
                 whole.loops += added.loops
                 whole.routes += added.routes
+                whole.standing = whole.standing or added.standing
         for more in (watching(base), renting(base)):
             whole.outside |= more.outside
             whole.loops += more.loops
@@ -158,10 +159,12 @@ def _members_linked(view: ChainView, mesh: Mesh) -> Callable[[ChainEvent], Await
     return follow
 
 
-def _common_routes(base: Foundation) -> list[HealthRoutes | RouteRoutes | FeedRoutes]:
+def _common_routes(base: Foundation, added: Added) -> list[HealthRoutes | RouteRoutes | FeedRoutes]:
     bits = sum(ROLE_BITS[role] for role in base.config.roles)
     identity = Identity(key=base.key.address, roles=bits, version=version("smart-layer"))
-    health = HealthRoutes(identity, base.view, base.network, base.metrics, lambda: missing(base))
+    health = HealthRoutes(
+        identity, base.view, base.network, base.metrics, lambda: missing(base), added.standing
+    )
     return [health, FeedRoutes(base.feeds), RouteRoutes(base.table, base.view)]
 
 

@@ -31,6 +31,7 @@ from settlement.chain.follower import ChainBatch
 from settlement.services.anchor import Anchor
 from settlement.services.closing import Closing
 from settlement.services.collector import Collector, CollectorTerms
+from settlement.services.contact import Standing
 from settlement.services.engine import Performer
 from settlement.services.settler import Settler
 
@@ -39,12 +40,14 @@ Loop = Callable[[], Coroutine[None, None, None]]
 
 @dataclass(slots=True, kw_only=True)
 class Added:
-    """What a role brings to the process; ``outside`` are effects that wait for strangers."""
+    """What a role brings to the process; ``outside`` are effects that wait for strangers,
+    ``standing`` tells what a service node is owed."""
 
     performers: dict[type, Performer] = field(default_factory=dict)
     outside: dict[type, Performer] = field(default_factory=dict)
     loops: list[Loop] = field(default_factory=list)
     routes: list[Routes] = field(default_factory=list)
+    standing: Callable[[], Standing] | None = None
 
 
 @asynccontextmanager
@@ -140,6 +143,7 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
                 outside=actions.performers() | dict(reporting.performers),
                 loops=[executing.run, inbox.run, handing_over.run],
                 routes=[TokenRoutes(reads, instances, replication)],
+                standing=collector.standing,
             )
             await prices.close()
 

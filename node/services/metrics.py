@@ -44,6 +44,22 @@ class Metrics:
         )
         self.peers = Gauge("smartlayer_peers", "Live links.", registry=registry)
         self.instances = Gauge("smartlayer_instances", "Token instances held.", registry=registry)
+        self.unacknowledged = Gauge(
+            "smartlayer_unacknowledged_base_units",
+            "Charged, and owed by no anchor yet.",
+            registry=registry,
+        )
+        self.exposed = Gauge(
+            "smartlayer_exposed_base_units", "Charged beyond every lease.", registry=registry
+        )
+        self.allowance_used = Gauge(
+            "smartlayer_allowance_used_ratio",
+            "Largest share of what a lane may be charged without its anchor.",
+            registry=registry,
+        )
+        self.anchors_cut_off = Gauge(
+            "smartlayer_anchors_cut_off", "Anchors that do not answer.", registry=registry
+        )
         self.chain_head = Gauge("smartlayer_chain_head", "Newest block seen.", registry=registry)
 
     def exposition(self) -> bytes:

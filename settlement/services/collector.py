@@ -50,6 +50,7 @@ from settlement.protocol.signed import SignedVoucher
 from settlement.protocol.typed_data import Domain
 from settlement.services.anchor import require_voucher_signer
 from settlement.services.calendar import Calendar
+from settlement.services.contact import Contact, Standing
 from settlement.services.directory import ChannelDirectory
 from settlement.services.engine import Engine
 from settlement.services.exposure import Exposures
@@ -105,6 +106,7 @@ class Collector:
         self._anchors = anchors
         self._terms = terms
         self._exposures = Exposures(engine, directory, terms.exposure_limit)
+        self._contact = Contact(terms.exposure_limit)
         self._unacknowledged: set[str] = set()
         self._urgent: set[str] = set()
         self._any_urgent = asyncio.Event()
@@ -206,6 +208,10 @@ class Collector:
         assert isinstance(charge, Charge)
         return charge
 
+    def standing(self) -> Standing:
+        """What is earned and not owed by any anchor yet, and which anchors do not answer."""
+        return self._contact.standing()
+
     async def lane(self, voucher: Voucher) -> LaneState:
         """The lane that a voucher pays into, as it stands."""
         return await self._engine.state(LANE, voucher_lane_key(voucher))
@@ -282,6 +288,7 @@ class Collector:
 
     def _note_unacknowledged(self, key: str, state: LaneState) -> None:
         self._exposures.note(key, state)
+        self._contact.note(key, state)
         if not state.unacknowledged:
             return
         self._unacknowledged.add(key)
@@ -335,7 +342,7 @@ class Collector:
             except SmartLayerError as error:
                 # Refused or unreachable, the anchor is asked until the grace is over: it may have
                 # seen less of the chain than we have. The exposure limit bounds what is at risk.
-                self._log.warning("acknowledgement_failed", lane=key, error=str(error))
+                self._log.info("acknowledgement_failed", lane=key, error=str(error))
                 if await self._is_too_late(key):
                     self._unacknowledged.discard(key)
 
@@ -351,7 +358,12 @@ class Collector:
             return
         channel = await self._directory.channel(state.signer)
         anchor = await self._directory.anchor_at(channel, state.period)
-        answer = await self._anchors.request(anchor, voucher)
+        try:
+            answer = await self._anchors.request(anchor, voucher)
+        except SmartLayerError as error:
+            self._contact.failed(anchor, self._engine.clock.now_ms(), str(error))
+            raise
+        self._contact.answered(anchor)
         answer.require(self._domain, anchor)
         if answer.message.signer != state.signer:
             raise AcknowledgementInvalid(problem="it is about another channel")
@@ -359,5 +371,6 @@ class Collector:
         event = ReceiveAcknowledgement(acknowledgement=answer)
         moved = await self._engine.apply(LANE, key, event)
         self._exposures.note(key, moved.state)
+        self._contact.note(key, moved.state)
         if not moved.state.unacknowledged:
             self._unacknowledged.discard(key)
