@@ -1,15 +1,16 @@
 """Run the hostile scripts on several runtimes and count the differences, which must be none.
 
-    python tools/engine/compare.py                     machine code against the interpreter
-    pip install --no-deps --target .build/w45 wasmtime==45.0.0
-    python tools/engine/compare.py --other .build/w45    and against that version of wasmtime
+    python tools/engine/compare.py                    this wasmtime, its interpreter, and 45.0.0
+    python tools/engine/compare.py --other 47.0.0     and that release in its place
 
-Compared are status, gas, pages and output hash of every script.
+Compared are status, gas, pages and output hash of every script, with 20 million gas for each. Other
+releases are installed below .toolchain/ on first use. The last line tells the whole.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 SUITE: Final = ROOT / "tests" / "hostile"
+RELEASES: Final = ROOT / ".toolchain" / "wasmtime"
+OTHERS: Final = ("45.0.0",)
 GAS: Final = 20_000_000
 Verdicts = dict[str, list[str]]
 
@@ -52,13 +55,28 @@ def elsewhere(*, folder: Path | None, interpreted: bool) -> Verdicts:
         return found
 
 
+def installed(release: str) -> Path:
+    """A folder with another release of wasmtime-py in it, made on first use."""
+    folder = RELEASES / release
+    if not folder.exists():
+        part = folder.with_name(f"{release}-part")
+        shutil.rmtree(part, ignore_errors=True)
+        pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+        if shutil.which("uv"):
+            pip = ["uv", "pip", "install", "--python", sys.executable]
+        options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(part)]
+        subprocess.run([*pip, *options, f"wasmtime=={release}"], check=True, timeout=300)
+        part.rename(folder)
+    return folder
+
+
 def differences(one: Verdicts, other: Verdicts) -> list[str]:
     return [name for name in one if one[name] != other.get(name)]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--other", type=Path, action="append", default=[], help="a wasmtime")
+    parser.add_argument("--other", action="append", help="a release of wasmtime-py")
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--interpreted", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -67,13 +85,15 @@ def main() -> int:
         return 0
     one = elsewhere(folder=None, interpreted=False)
     runtimes = {"interpreter": elsewhere(folder=None, interpreted=True)}
-    runtimes |= {str(path): elsewhere(folder=path, interpreted=False) for path in asked.other}
-    total = 0
+    for release in asked.other or OTHERS:
+        runtimes[release] = elsewhere(folder=installed(release), interpreted=False)
+    total = set[str]()
     for name, other in runtimes.items():
         found = differences(one, other)
-        total += len(found)
+        total.update(found)
         print(f"{name}: {len(found)} of {len(one)} differ {found[:5] or ''}")
-    return min(total, 1)
+    print(f"{len(runtimes) + 1} runtimes: {len(total)} of {len(one)} scripts differ")
+    return min(len(total), 1)
 
 
 if __name__ == "__main__":
