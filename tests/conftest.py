@@ -52,7 +52,7 @@ async def local_chain(request: pytest.FixtureRequest) -> AsyncIterator[LocalChai
 def postgres_cluster() -> Iterator[Cluster]:
     """A PostgreSQL of this run's own."""
     try:
-        with cluster() as running:
+        with cluster(in_memory=True) as running:
             yield running
     except PostgresMissing as missing:
         if os.environ.get("CI"):

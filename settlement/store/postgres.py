@@ -10,6 +10,7 @@ is refused. Loads that are asked for in one breath are one query. A server that 
 for, or another takes its place: see :mod:`settlement.store.postgres_writer`.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -35,6 +36,8 @@ T = TypeVar("T", MachineRow, LogRecord, OutboxEntry)
 
 LARGEST_GROUP = 512
 LONGEST_QUEUE = 8_192
+OPENING_S = 60
+"""For migrations too; a server whose standby is away would let us wait for ever."""
 
 
 class PostgresStore:
@@ -140,7 +143,7 @@ class PostgresStore:
 
     async def _prepared(self) -> Lease:
         try:
-            async with self._reads.engine.begin() as connection:
+            async with asyncio.timeout(OPENING_S), self._reads.engine.begin() as connection:
                 await connection.run_sync(ensure_schema, self.target.url)
                 return await connection.run_sync(take_lease, self._worker)
         except (sa.exc.SQLAlchemyError, asyncpg.PostgresError, *LOST) as error:

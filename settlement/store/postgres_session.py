@@ -22,6 +22,7 @@ LOST = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what an operation gets that a loss has interrupted
     asyncpg.LockNotAvailableError,  # a connection of ours that the server believes alive
     asyncpg.OperatorInterventionError,
     asyncpg.PostgresConnectionError,

@@ -151,8 +151,11 @@ class PostgresWriter:
             except asyncpg.DiskFullError as error:
                 self._full = told(error)
                 return [StoreFull(problem=self._full) for _ in changes]
-            except asyncpg.PostgresError as error:
-                return [StoreFailed(problem=told(error)) for _ in changes]
+            except Exception as error:  # noqa: BLE001 - whatever it was, each caller must hear of it
+                if attempt.sent is None:
+                    return [StoreFailed(problem=told(error)) for _ in changes]
+                self._gone_too_long(error)
+                await asyncio.sleep(PAUSE_S)
             else:
                 self._away = self._full = None
                 self._failpoint("group-committed")
@@ -210,7 +213,7 @@ class PostgresWriter:
     async def _rolled_back(self, transaction: Any) -> None:
         try:
             await transaction.rollback()
-        except (*LOST, asyncpg.PostgresError):
+        except Exception:  # noqa: BLE001 - what went wrong first is what is told
             self._drop()  # the server rolls back what its connection leaves open
 
     def _gone_too_long(self, error: BaseException) -> bool:

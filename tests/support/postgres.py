@@ -3,12 +3,13 @@ socket, removed.
 
 ::
 
-    with cluster() as server:                          # raises PostgresMissing
+    with cluster() as server:                          # raises PostgresMissing; on disk
         async with PostgresStore(server.target(await server.database())) as store: ...
 
 initdb refuses to run as root, so that root's clusters belong to an account without rights.
 """
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -29,6 +30,8 @@ from settlement.store.postgres_session import Target
 
 NOBODY = 65_534
 PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/*/bin")
+MEMORY = Path("/dev/shm")
+ROOM = 1 << 30
 SETTINGS = {
     "listen_addresses": "",
     "shared_buffers": "16MB",
@@ -112,6 +115,55 @@ class Cluster:
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.05)
 
+    @contextmanager
+    def standby(self) -> Iterator["Cluster"]:
+        """A second server that every commit of this one waits for; gone afterwards."""
+        with cluster_folder(self.folder.parent) as folder:
+            follows = f"host={self.folder} port={self.port} user=smartlayer "
+            made = Cluster(
+                binaries=self.binaries,
+                folder=folder,
+                password=self.password,
+                settings={
+                    **self.settings,
+                    "primary_conninfo": f"{follows} password={self.password} "
+                    "application_name=standby",
+                },
+            )
+            made.own(folder)
+            made.run(
+                "pg_basebackup",
+                f"--pgdata={made.data}",
+                f"--host={self.folder}",
+                f"--port={self.port}",
+                "--checkpoint=fast",
+                "--no-sync",
+            )
+            (made.data / "standby.signal").touch()
+            made.own(made.data / "standby.signal")
+            try:
+                made.start()
+                yield made
+            finally:
+                made.stop()
+
+    async def wait_for_standby(self) -> None:
+        """Make every commit wait for the standby from now on."""
+        await self.execute(
+            "ALTER SYSTEM SET synchronous_standby_names = 'standby'",
+            "SELECT pg_reload_conf()",
+        )
+        state = "SELECT sync_state FROM pg_stat_replication"
+        for _ in range(600):
+            if await self.execute(state) == "sync":
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("the standby does not follow")
+
+    def promote(self) -> None:
+        """Make a standby the server that takes writes."""
+        self.run("pg_ctl", "promote", f"--pgdata={self.data}", "--no-wait")
+
     def kill(self) -> None:
         """kill -9 of the whole server, as a lost machine."""
         self._signal(signal.SIGKILL)
@@ -168,12 +220,14 @@ def as_nobody() -> dict[str, Any]:
 
 
 @contextmanager
-def cluster(**settings: str) -> Iterator[Cluster]:
-    """A running cluster, gone with its folder afterwards. Raises PostgresMissing."""
+def cluster(*, in_memory: bool = False, **settings: str) -> Iterator[Cluster]:
+    """A running cluster, gone with its folder afterwards; where there is room, ``in_memory``
+    spares the disk its syncs (a killed process loses nothing by that). Raises PostgresMissing.
+    """
     found = binaries()
     if found is None:
         raise PostgresMissing("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    with cluster_folder() as folder:
+    with cluster_folder(MEMORY if in_memory else None) as folder:
         made = Cluster(
             binaries=found, folder=folder, password=secrets.token_hex(8), settings=settings
         )
@@ -187,7 +241,10 @@ def cluster(**settings: str) -> Iterator[Cluster]:
 
 
 @contextmanager
-def cluster_folder() -> Iterator[Path]:
+def cluster_folder(wanted: Path | None) -> Iterator[Path]:
     """A folder with a name short enough for a socket in it."""
-    with tempfile.TemporaryDirectory(prefix="slpg-", ignore_cleanup_errors=True) as name:
+    roomy = wanted is not None and wanted.is_dir() and shutil.disk_usage(wanted).free > ROOM
+    with tempfile.TemporaryDirectory(
+        prefix="slpg-", dir=wanted if roomy else None, ignore_cleanup_errors=True
+    ) as name:
         yield Path(name)
