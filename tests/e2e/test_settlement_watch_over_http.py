@@ -86,7 +86,7 @@ async def test_a_node_that_was_away_is_protected_by_the_watchtower_that_it_chose
         async with serve(
             make_application([PayoutRoutes(network.settler)]), "127.0.0.1", 0, Limits()
         ) as anchor_port:
-            tower.acts._payouts = MemberPayouts(view_with(f"http://127.0.0.1:{anchor_port}"))
+            tower.acts.inspection.payouts = MemberPayouts(view_with(f"http://127.0.0.1:{anchor_port}"))
             await settle(network)
             await tower.watch()
         async with (

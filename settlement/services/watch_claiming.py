@@ -1,0 +1,224 @@
+"""Getting paid when the anchor failed: post, restore, forfeit, and claim directly."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from settlement.chain.calls import compact
+from settlement.core.claim_pages import ClaimPages, lane_id
+from settlement.core.lane import NO_SIGNATURE, LaneState
+from settlement.core.watch import WATCH, WatchState, debited_stream
+from settlement.core.watch_events import (
+    ContractSendForfeit,
+    ContractSendRestore,
+    DebitedChunk,
+    PerformClaim,
+    PerformPost,
+)
+from settlement.ports import chain_records as records
+from settlement.ports.chain import Call, TransactionReceipt
+from settlement.ports.chain_events import DirectClaimed, DirectRowSkipped
+from settlement.services.engine import Effect, Performer
+from settlement.services.watch_knowledge import WatchKnowledge, amount_of
+from settlement.types import ZERO_HASH, Address, Hash, Signature
+
+ROWS_PER_CLAIM = 48
+"""Lanes of one transaction: within 1.5 M gas."""
+
+LaneName = tuple[Address, Address, Hash, int]
+
+
+class PostBuilders(Protocol):
+    """``settlement.chain.dispute_calls.DisputeCalls``, as far as claiming needs it."""
+
+    def post_voucher(self, node: Address, period: int, row: records.DirectClaimRow) -> Call: ...
+
+    def forfeit_bond(
+        self, anchor: Address, period: int, challenger: Address, node: Address
+    ) -> Call: ...
+
+
+class ClaimBuilders(Protocol):
+    """``settlement.chain.calls.Calls``, as far as claiming needs it."""
+
+    def restore_chunk(
+        self, anchor: Address, period: int, chunk: int, rows: Sequence[records.AcceptedRow]
+    ) -> Call: ...
+
+    def claim_direct(
+        self,
+        node: Address,
+        period: int,
+        rows: Sequence[records.DirectClaimRow],
+        *,
+        page: int = 0,
+        paid: Sequence[records.PaidLane] = (),
+    ) -> Call: ...
+
+
+class Recovery:
+    """The performers of what a failed anchor leaves to do; all are idempotent.
+
+    ``least`` is the smallest amount, in base units, that is worth a row of a transaction.
+    """
+
+    def __init__(
+        self, known: WatchKnowledge, calls: ClaimBuilders, disputes: PostBuilders, least: int
+    ) -> None:
+        self._known = known
+        self._calls = calls
+        self._disputes = disputes
+        self._least = least
+        self._refused: set[LaneName] = set()
+        self._log = structlog.get_logger("watchtower")
+
+    @property
+    def performers(self) -> Mapping[type, Performer]:
+        """By effect."""
+        return {
+            PerformPost: self._post,
+            PerformClaim: self._claim,
+            ContractSendForfeit: self._forfeit,
+            ContractSendRestore: self._restore,
+        }
+
+    async def _post(self, effect: Effect) -> None:
+        """Post what is promised and leased and not acknowledged, while that still counts."""
+        task, state = await self._known.task(effect)
+        windows = await self._known.calendar.windows(task.period)
+        for lane in await self._known.lanes(task):
+            within = min(lane.highest, lane.lease_cap)
+            known = max(lane.acknowledged, amount_of(state.posted, lane))
+            if within - known < self._least or not lane.acknowledgement:
+                continue
+            if await self._known.calendar.seconds() >= windows.settle_from:
+                return
+            row = _claim_row(lane)
+            await self._known.submit(self._disputes.post_voucher(lane.node, task.period, row))
+
+    async def _forfeit(self, effect: Effect) -> None:
+        task, state = await self._known.task(effect)
+        assert isinstance(task, ContractSendForfeit)
+        if state.bond:
+            await self._known.submit(
+                self._disputes.forfeit_bond(task.anchor, task.period, task.challenger, task.node)
+            )
+
+    async def _restore(self, effect: Effect) -> None:
+        task, state = await self._known.task(effect)
+        assert isinstance(task, ContractSendRestore)
+        if all(chunk.number != task.chunk for chunk in state.unrestored):
+            return
+        stream = debited_stream(task.anchor, task.period, task.commitment)
+        (record,) = await self._known.engine.store.read_log(stream, 0, 1)
+        chunk = msgspec.json.decode(record.body, type=DebitedChunk)
+        rows = [
+            records.AcceptedRow(signer=row.signer, amount=row.amount, vouchers_root=row.root)
+            for row in chunk.rows
+        ]
+        await self._known.submit(
+            self._calls.restore_chunk(task.anchor, task.period, task.chunk, rows)
+        )
+
+    async def _claim(self, effect: Effect) -> None:
+        """Claim every lane whose channel the anchor did not settle, or was made to give back."""
+        task, state = await self._known.task(effect)
+        claimable = [lane for lane in await self._known.lanes(task) if self._claimable(state, lane)]
+        open_ = {lane.signer: await self._is_open(lane) for lane in claimable}
+        wanted = [lane for lane in claimable if open_[lane.signer]]
+        wanted.sort(key=lambda lane: (lane.node, lane.token_class, lane.signer))
+        for node, group in groupby(wanted, key=lambda lane: lane.node):
+            await self._claim_for(node, state, list(group))
+
+    async def _claim_for(self, node: Address, state: WatchState, lanes: list[LaneState]) -> None:
+        """Page by page; a page that somebody else changed meanwhile is left to the next look."""
+        period = state.period
+        waiting = {lane_id(lane.signer, period, node, lane.token_class): lane for lane in lanes}
+        pages = await self._claim_pages(node, period)
+        while claim := pages.next_claim(waiting, ROWS_PER_CLAIM):
+            chunk = [waiting.pop(lane) for lane in claim.lanes]
+            rows = [_claim_row(_as_posted(lane, state)) for lane in chunk]
+            paid = [records.PaidLane(lane=e.lane, amount=e.amount) for e in claim.paid]
+            call = self._calls.claim_direct(node, period, rows, page=claim.page, paid=paid)
+            receipt = await self._known.submit(call)
+            if receipt is None:
+                return
+            self._note_refused(node, period, chunk, receipt)
+            pages = pages.after(_paid_by(receipt))
+
+    async def _claim_pages(self, node: Address, period: int) -> ClaimPages:
+        """What the node's lanes were paid, whoever their anchors are."""
+        paid: dict[Hash, int] = {}
+        for key in await self._known.engine.store.keys(WATCH.kind):
+            if key.endswith(f"/{period}"):
+                for mark in (await self._known.engine.state(WATCH, key)).claimed:
+                    if mark.node == node:
+                        paid[lane_id(mark.signer, period, node, mark.token_class)] = mark.amount
+        words: list[int] = []
+        while word := await self._known.chain.claim_page(node, period, len(words)):
+            words.append(word)
+        return ClaimPages.of(paid, words)
+
+    def _claimable(self, state: WatchState, lane: LaneState) -> bool:
+        owed = max(min(lane.highest, lane.lease_cap), amount_of(state.posted, lane))
+        named = (lane.node, lane.signer, lane.token_class, lane.period)
+        return owed - amount_of(state.claimed, lane) >= self._least and named not in self._refused
+
+    async def _is_open(self, lane: LaneState) -> bool:
+        channel = await self._known.directory.channel(lane.signer, lane.period)
+        return channel.balance > 0 and not await self._known.chain.is_settled(
+            lane.signer, lane.period
+        )
+
+    def _note_refused(
+        self,
+        node: Address,
+        period: int,
+        lanes: Sequence[LaneState],
+        receipt: TransactionReceipt,
+    ) -> None:
+        """A row that the hub did not take is not sent again by this process."""
+        for event in receipt.events:
+            if isinstance(event, DirectRowSkipped):
+                lane = lanes[event.index]
+                self._log.warning("claim_skipped", period=period, reason=event.reason.name)
+                self._refused.add((node, lane.signer, lane.token_class, period))
+
+
+def _as_posted(lane: LaneState, state: WatchState) -> LaneState:
+    """The lane without its signatures where more was posted than they would show."""
+    if amount_of(state.posted, lane) <= min(lane.highest, lane.lease_cap):
+        return lane
+    return replace(lane, signature=NO_SIGNATURE, acknowledgement=NO_SIGNATURE)
+
+
+def _claim_row(lane: LaneState) -> records.DirectClaimRow:
+    voucher = _compact(lane.signature)
+    acknowledgement = _compact(lane.acknowledgement)
+    return records.DirectClaimRow(
+        signer=lane.signer,
+        token_class=lane.token_class,
+        cumulative=lane.highest,
+        acknowledged=lane.acknowledged,
+        lease_cap=lane.lease_cap,
+        voucher_r=voucher[0],
+        voucher_vs=voucher[1],
+        acknowledgement_r=acknowledgement[0],
+        acknowledgement_vs=acknowledgement[1],
+    )
+
+
+def _compact(signature: Signature) -> tuple[Hash, Hash]:
+    return compact(signature) if signature else (ZERO_HASH, ZERO_HASH)
+
+
+def _paid_by(receipt: TransactionReceipt) -> dict[Hash, int]:
+    return {
+        lane_id(event.signer, event.period, event.node, event.token_class): event.claimed
+        for event in receipt.events
+        if isinstance(event, DirectClaimed)
+    }
