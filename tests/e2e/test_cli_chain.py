@@ -331,3 +331,16 @@ def test_a_proposals_file_is_not_overwritten_by_another(town: Town, tmp_path: Pa
     assert file.read_text() == "{}"
     unread = town.run("founder", "govern", "queue", "--file", str(file), "--yes", "--json")
     assert "it is no proposal" in json.loads(unread.output)["error"]["fix"]
+
+
+def test_a_script_is_priced_at_the_rates_of_the_network(town: Town, tmp_path: Path) -> None:
+    file = tmp_path / "script.js"
+    file.write_text("export function look() { return { result: 1 }; }")
+    asked = ("script", "run", str(file), "--event", "{}", "--entry", "look", "--read", "--json")
+    network = ("--rpc-url", town.rpc_url, "--deployment", str(town.folder / "network.json"))
+    here, there = (
+        json.loads(CliRunner(env={"XDG_CACHE_HOME": str(tmp_path)}).invoke(app, each).output)
+        for each in (asked, (*asked, *network))
+    )
+    assert (here["rates"], there["rates"]) == ("those of a new network", "the network's")
+    assert here["price"] == there["price"], "this one has just begun"
