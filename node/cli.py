@@ -11,6 +11,7 @@ from node.commands.db import db
 from node.commands.running import PasswordFile, configure_logging, key, node
 from node.commands.scripts import script
 from node.commands.signing import attest, grant
+from node.commands.statements import statement
 from node.commands.terminal import leave, until_stopped
 from node.commands.tokens import token
 from settlement.errors import SmartLayerError
@@ -25,6 +26,7 @@ app.add_typer(token, name="token")
 app.add_typer(script, name="script")
 app.add_typer(grant, name="grant")
 app.add_typer(attest, name="attest")
+app.add_typer(statement, name="statement")
 app.add_typer(db, name="db")
 
 

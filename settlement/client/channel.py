@@ -25,6 +25,7 @@ from settlement.core.purse import (
     ReceiveReceipt,
     purse_key,
 )
+from settlement.core.statement_file import CommittedPot, FileLane, StatementFile
 from settlement.core.statements import StatementDraft
 from settlement.ports.clock import Clock
 from settlement.ports.store import Store
@@ -165,6 +166,43 @@ class ChannelClient:
         event = ActionSignStatement(draft=draft, anchor=anchor)
         await self._engine.apply(PURSE, purse_key(self.signer), event)
         return Signed.by(self._key, self._domain, draft.statement())
+
+    async def statement_file(
+        self, draft: StatementDraft, anchor: Address, pot: CommittedPot | None = None
+    ) -> StatementFile:
+        """A period's statement with what proves it, to be kept and verified offline.
+
+        ``draft`` is signed as :meth:`statement` signs it, and raises the same; ``pot`` is what the
+        anchor committed, once it has.
+        """
+        statement = await self.statement(draft, anchor)
+        state = await self.state()
+        lanes = []
+        for asked in draft.lanes:
+            promised = state.lane(draft.period, asked.node, asked.token_class)
+            voucher = Voucher(
+                signer=self.signer,
+                period=draft.period,
+                node=asked.node,
+                token_class=asked.token_class,
+                cumulative=promised.cumulative,
+            )
+            lanes.append(
+                FileLane(
+                    voucher=Signed.by(self._key, self._domain, voucher),
+                    amount=asked.amount,
+                    receipted=promised.receipted,
+                    receipts=promised.receipts,
+                )
+            )
+        return StatementFile(
+            chain_id=self._domain.chain_id,
+            hub=self._domain.hub,
+            signer=self.signer,
+            statement=statement,
+            lanes=tuple(lanes),
+            pot=pot,
+        )
 
     async def state(self) -> PurseState:
         """What was promised and spent so far."""
