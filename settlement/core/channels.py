@@ -32,6 +32,17 @@ class SessionKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyLimit:
+    """From ``from_period`` on ``signer`` spends at most ``cap`` a period (0: all that there is);
+    from period ``until`` on it spends nothing (0: no end)."""
+
+    signer: Address
+    from_period: Uint32
+    cap: Uint96
+    until: Uint32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelState:
     """A channel as confirmed blocks tell it. All zeros before it was opened.
 
@@ -50,6 +61,7 @@ class ChannelState:
     withdrawable_at: Uint64 = 0
     settled: tuple[Settled, ...] = ()
     keys: tuple[SessionKey, ...] = ()
+    limits: tuple[KeyLimit, ...] = ()
     channel: Address = ZERO_ADDRESS
     closed: bool = False
     block: int = -1
@@ -74,6 +86,20 @@ class ChannelState:
         """The session key that signs for this channel in ``period``."""
         found = [key.signer for key in self.keys if key.from_period <= period]
         return found[-1] if found else self.signer
+
+    def signs(self, signer: Address, period: int) -> bool:
+        """Whether this key signs for the channel in ``period``, and has not expired."""
+        until = next((lim.until for lim in reversed(self.limits) if lim.signer == signer), 0)
+        return self.signer_at(period) == signer and (not until or period < until)
+
+    def spendable_in(self, period: int) -> int:
+        """What the period's key may spend: the balance, or its cap where that is less."""
+        signer = self.signer_at(period)
+        caps = [lim.cap for lim in self._limits_of(signer) if lim.from_period <= period]
+        return min(self.balance, caps[-1]) if caps and caps[-1] else self.balance
+
+    def _limits_of(self, signer: Address) -> tuple[KeyLimit, ...]:
+        return tuple(limit for limit in self.limits if limit.signer == signer)
 
     def settled_by(self, anchor: Address, period: int) -> bool:
         """Whether ``anchor`` debited the channel for ``period``, and nobody gave that back."""
@@ -173,6 +199,13 @@ class ContractReceiveNamed(ChannelEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceiveLimit(ChannelEvent):
+    """A session key got a cap, an expiry, or others."""
+
+    limit: KeyLimit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractReceiveClosed(ChannelEvent):
     """Both ends closed the channel; ``balance`` stays for what is owed. More money reopens it."""
 
@@ -228,10 +261,8 @@ def _moved(state: ChannelState, event: ChannelEvent) -> ChannelState:
             return replace(
                 state, balance=balance, closed=True, withdrawal_amount=0, withdrawable_at=0
             )
-        case ContractReceiveKey(key=key):
-            return replace(state, keys=(*state.keys, key))
-        case ContractReceiveNamed(channel=channel):
-            return replace(state, channel=channel)
+        case ContractReceiveKey() | ContractReceiveLimit() | ContractReceiveNamed():
+            return _keyed(state, event)
         case ContractReceiveAnchorChanged():
             return replace(
                 state,
@@ -253,6 +284,24 @@ def _moved(state: ChannelState, event: ChannelEvent) -> ChannelState:
             return replace(state, balance=max(0, state.balance - event.amount))
         case _:
             return state
+
+
+def _keyed(
+    state: ChannelState, event: ContractReceiveKey | ContractReceiveLimit | ContractReceiveNamed
+) -> ChannelState:
+    match event:
+        case ContractReceiveKey(key=key):
+            return replace(state, keys=(*state.keys, key))
+        case ContractReceiveLimit(limit=limit):
+            # A change replaces whatever was still to come for this key.
+            kept = (
+                known
+                for known in state.limits
+                if known.signer != limit.signer or known.from_period < limit.from_period
+            )
+            return replace(state, limits=(*kept, limit))
+        case ContractReceiveNamed(channel=channel):
+            return replace(state, channel=channel)
 
 
 def _settled(state: ChannelState, event: ContractReceiveSettled) -> ChannelState:

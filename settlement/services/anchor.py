@@ -252,7 +252,9 @@ class Anchor:
         """Tell the ledger of ``period`` what no other period has a claim on."""
         claimed = await self._claimed_before(signer, period)
         channel = await self._directory.channel(signer)
-        deposit = max(0, channel.balance - claimed)
+        # What the session key may spend is a bound of leases, as the hub debits no more of it.
+        cap = channel.spendable_in(period) + channel.withdrawal_amount
+        deposit = max(0, min(channel.balance - claimed, cap))
         state = await self.ledger(signer, period)
         if (state.deposit, state.reserved) != (deposit, channel.withdrawal_amount):
             event = ContractReceiveDeposit(deposit=deposit, reserved=channel.withdrawal_amount)

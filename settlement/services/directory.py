@@ -10,6 +10,7 @@ from settlement.core.channels import (
     ContractReceiveClosed,
     ContractReceiveDirectClaim,
     ContractReceiveKey,
+    ContractReceiveLimit,
     ContractReceiveNamed,
     ContractReceiveOpened,
     ContractReceiveReplaced,
@@ -18,6 +19,7 @@ from settlement.core.channels import (
     ContractReceiveToppedUp,
     ContractReceiveWithdrawalRequested,
     ContractReceiveWithdrawn,
+    KeyLimit,
     SessionKey,
     channel_key,
 )
@@ -36,7 +38,7 @@ from settlement.ports.chain_events import (
     WithdrawalRequested,
     Withdrawn,
 )
-from settlement.ports.dispute_events import ChannelClosed, SignerRotated
+from settlement.ports.dispute_events import ChannelClosed, SignerLimited, SignerRotated
 from settlement.ports.stake_events import KeyRotated
 from settlement.services.engine import Engine
 from settlement.types import ZERO_ADDRESS, Address
@@ -51,10 +53,10 @@ class ChannelDirectory:
     async def channel(self, signer: Address, period: int | None = None) -> ChannelState:
         """The channel that a session key signs for, in ``period`` where one is given.
 
-        Raises ChannelUnknown where none is confirmed, or another key signs in that period.
+        Raises ChannelUnknown where none is confirmed, or this key does not sign in that period.
         """
         state = await self._engine.state(CHANNEL, channel_key(await self._name(signer)))
-        if not state.exists or (period is not None and state.signer_at(period) != signer):
+        if not state.exists or (period is not None and not state.signs(signer, period)):
             raise ChannelUnknown(signer=signer)
         return state
 
@@ -216,6 +218,14 @@ def _told_to_one(event: ChainEvent) -> list[tuple[Address, ChannelEvent]]:
             told = ContractReceiveWithdrawn(block=block, log_index=log_index, balance=event.balance)
         case ChannelClosed():
             told = ContractReceiveClosed(block=block, log_index=log_index, balance=event.amount)
+        case SignerLimited():
+            limit = KeyLimit(
+                signer=event.signer,
+                from_period=event.from_period,
+                cap=event.cap,
+                until=event.until,
+            )
+            told = ContractReceiveLimit(block=block, log_index=log_index, limit=limit)
         case DirectClaimed():
             told = ContractReceiveDirectClaim(block=block, log_index=log_index, amount=event.amount)
         case _:

@@ -34,7 +34,7 @@ class Exposures:
         channel = await self._directory.channel(state.signer, state.period)
         others = self._open[state.signer, state.period] - {key}
         used = sum([uncovered(await self._engine.state(LANE, other)) for other in others])
-        deposit = max(0, channel.balance - state.lease_cap)
+        deposit = max(0, channel.spendable_in(state.period) - state.lease_cap)
         return max(0, min(self._limit - used, deposit))
 
     def begin(self, key: str, state: LaneState) -> None:

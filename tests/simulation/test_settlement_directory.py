@@ -2,7 +2,12 @@
 
 import pytest
 
-from settlement.core.refusals import ChannelShut, ChannelUnknown, ChannelWrongAnchor
+from settlement.core.refusals import (
+    ChannelShut,
+    ChannelUnknown,
+    ChannelWrongAnchor,
+    ExposureReached,
+)
 from settlement.ports.chain_events import (
     ChainEvent,
     ChannelOpened,
@@ -11,7 +16,7 @@ from settlement.ports.chain_events import (
 )
 from settlement.ports.chain_records import AcceptedRow
 from settlement.ports.clock import VirtualClock
-from settlement.ports.dispute_events import ChannelClosed, SignerRotated
+from settlement.ports.dispute_events import ChannelClosed, SignerLimited, SignerRotated
 from settlement.ports.memory_chain import MemoryChain
 from settlement.ports.peers import DirectAcknowledgements
 from settlement.ports.stake_events import KeyRotated
@@ -172,3 +177,40 @@ async def test_keys_that_the_chain_takes_back_are_forgotten() -> None:
         await world.directory.channel(NEW.address)
     await world.tell(ROTATED)
     assert (await world.directory.channel(NEW.address, 1)).signer == OLD.address
+
+
+def limited(cap: int, from_period: int = 0, until: int = 0) -> SignerLimited:
+    return SignerLimited(signer=OLD.address, cap=cap, from_period=from_period, until=until)
+
+
+async def test_a_key_with_a_cap_is_leased_and_served_no_more_than_that() -> None:
+    world = World()
+    await world.tell(OPENED, limited(5 * COIN))
+    await world.pay(OLD, 0, 5 * COIN)
+    with pytest.raises(ExposureReached):
+        await world.pay(OLD, 0, 6 * COIN)
+    anchor = world.anchors[ANCHOR.address]
+    answer = await anchor.acknowledge(voucher(OLD, 0, 60 * COIN))
+    assert answer.message.lease_cap == 5 * COIN
+    await world.tell(limited(0))
+    again = await anchor.acknowledge(voucher(OLD, 0, 60 * COIN))
+    assert again.message.lease_cap >= 60 * COIN
+
+
+async def test_a_lower_cap_holds_from_its_period_on_and_a_higher_one_replaces_it() -> None:
+    world = World()
+    await world.tell(OPENED, limited(50 * COIN), limited(5 * COIN, from_period=1))
+    channel = await world.directory.channel(OLD.address)
+    assert [channel.spendable_in(period) // COIN for period in (0, 1, 2)] == [50, 5, 5]
+    await world.tell(limited(60 * COIN))
+    channel = await world.directory.channel(OLD.address)
+    assert [channel.spendable_in(period) // COIN for period in (0, 1, 2)] == [60, 60, 60]
+
+
+async def test_an_expired_key_buys_nothing() -> None:
+    world = World()
+    await world.tell(OPENED, limited(0, until=1))
+    await world.pay(OLD, 0)
+    await world.next_period()
+    with pytest.raises(ChannelUnknown):
+        await world.pay(OLD, 1)
