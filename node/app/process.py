@@ -91,19 +91,19 @@ async def _run(base: Foundation, added: Added) -> None:
     ]
     async with asyncio.TaskGroup() as group:
         for loop in base.loops:
-            group.create_task(_kept_up(base, loop))
-        group.create_task(_kept_up(base, base.following.run))
+            group.create_task(kept_up(base, loop))
+        group.create_task(kept_up(base, base.following.run))
         await base.following.caught_up.wait()
         await base.feeds.replay()
         for outbox in outboxes:
-            group.create_task(_kept_up(base, outbox.run))
-        group.create_task(_kept_up(base, base.feeds.run))
-        group.create_task(_kept_up(base, base.table.run))
+            group.create_task(kept_up(base, outbox.run))
+        group.create_task(kept_up(base, base.feeds.run))
+        group.create_task(kept_up(base, base.table.run))
         for loop in added.loops:
-            group.create_task(_kept_up(base, loop))
+            group.create_task(kept_up(base, loop))
 
 
-async def _kept_up(base: Foundation, loop: Loop) -> None:
+async def kept_up(base: Foundation, loop: Loop) -> None:
     """Run a loop; begin it again when the store took no write, as on a full disk. The node goes on
     answering what needs none, says so in its health, and goes on with the rest by itself."""
     log, pause = structlog.get_logger("node"), STORE_PAUSE_MS
