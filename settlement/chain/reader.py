@@ -111,6 +111,9 @@ class RpcChainReader:
     async def is_settled(self, signer: Address, period: int) -> bool:
         return bool(await self._view("ChannelHub", "isSettled", signer, period))
 
+    async def held_in(self, signer: Address, period: int) -> int:
+        return int(await self._view("ChannelHub", "heldIn", signer, period))
+
     async def pot(self, anchor: Address, period: int) -> PeriodPot:
         return build(PeriodPot, await self._view("ChannelHub", "potOf", anchor, period))
 

@@ -7,9 +7,10 @@
       `--the settle window ends without a root--> LATE
     VOID, FINAL, LATE --the window of direct claims ends--> OVER
 
-What is done in each: OPEN, late in the grace: post vouchers that are not acknowledged. COMMITTED:
-inspect the root until it is cleared, void it where a demand is not answered. VOID: forfeit the
-bond, give the debits back. LATE: give the debits back. Then, in the window: claim directly.
+What is done in each: until it is final, leases are added up. OPEN, late in the grace: post vouchers
+that are not acknowledged. COMMITTED: inspect the root until it is cleared, void it where a demand
+is not answered. VOID: forfeit the bond, give the debits back. LATE: give the debits back. Then, in
+the window: claim directly.
 
 Only the chain moves a period on; what we send is sent again after a pause for as long as the chain
 does not show it, and every performer asks the chain first. So a process may die at any point.
@@ -38,6 +39,7 @@ from settlement.core.watch_events import (
     DebitedChunk,
     Demand,
     LaneMark,
+    PerformCheckLeases,
     PerformClaim,
     PerformInspect,
     PerformPost,
@@ -149,6 +151,7 @@ WATCH: Machine[WatchState, WatchEvent, WatchEffect] = Machine(
     state_type=WatchState,
     effect_types=(
         PerformPost,
+        PerformCheckLeases,
         PerformInspect,
         PerformClaim,
         ContractSendVoidUnshown,
@@ -234,6 +237,8 @@ def _tasks(state: WatchState, event: ContractReceiveClock) -> list[WatchEffect]:
     now, windows = event.now, event.windows
     anchor, period = state.anchor, state.period
     tasks: list[WatchEffect] = []
+    if state.stage in (WatchStage.OPEN, WatchStage.COMMITTED, WatchStage.LATE):
+        tasks.append(PerformCheckLeases(anchor=anchor, period=period))
     match state.stage:
         case WatchStage.OPEN:
             half_grace = (windows.closes_at + windows.settle_from) // 2

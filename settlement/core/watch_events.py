@@ -197,6 +197,11 @@ class PerformPost(WatchTask):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PerformCheckLeases(WatchTask):
+    """Add up what the anchor leased of each channel; report more than the channel held."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PerformInspect(WatchTask):
     """Compare the root with what is owed; challenge it, or demand to see a payout."""
 
@@ -231,6 +236,7 @@ class ContractSendRestore(WatchTask):
 
 WatchEffect = (
     PerformPost
+    | PerformCheckLeases
     | PerformInspect
     | PerformClaim
     | ContractSendVoidUnshown

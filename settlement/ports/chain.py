@@ -125,6 +125,10 @@ class ChainReader(Protocol):
         """The hub's word of a page of direct claims (:mod:`settlement.core.claim_pages`)."""
         ...
 
+    async def held_in(self, signer: Address, period: int) -> int:
+        """A bound of what the channel ever held in that period; 0 where it is not known."""
+        ...
+
     async def pot(self, anchor: Address, period: int) -> PeriodPot:
         """What an anchor collected in one period."""
         ...

@@ -223,6 +223,10 @@ class MemoryChain:
         self._reach()
         return self.claim_pages.get((node, period, page), 0)
 
+    async def held_in(self, signer: Address, period: int) -> int:
+        self._reach()
+        return self.channels.get(signer, ChannelAccount()).balance
+
     async def pot(self, anchor: Address, period: int) -> PeriodPot:
         self._reach()
         return self.pots.get((anchor, period), _NO_POT)

@@ -4,7 +4,7 @@ A hand-over is a node's voucher with its anchor's acknowledgement, both checked.
 most ``most_lanes`` lanes in all are kept for others, and only of registered nodes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from settlement.core.lane import LANE, LaneState
@@ -18,7 +18,7 @@ from settlement.services.anchor import require_voucher_signer
 from settlement.services.calendar import Calendar
 from settlement.services.directory import ChannelDirectory
 from settlement.services.engine import Engine
-from settlement.types import ZERO_ADDRESS
+from settlement.types import ZERO_ADDRESS, Address, Hash
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -58,10 +58,13 @@ class EvidenceBook:
         store = self._engine.store
         own = [key for key in await store.keys(LANE.kind) if key.split("/")[1] == str(period)]
         others = [key for key in await self._others() if key.split("/")[1] == str(period)]
-        return (
-            *[await self._engine.state(LANE, key) for key in own],
-            *[await self._engine.state(WATCHED, key) for key in sorted(others)],
-        )
+        found: dict[tuple[Address, Address, Hash], LaneState] = {}
+        lanes = [await self._engine.state(LANE, key) for key in own]
+        lanes += [await self._engine.state(WATCHED, key) for key in sorted(others)]
+        for lane in lanes:
+            name = (lane.node, lane.signer, lane.token_class)
+            found[name] = stronger(found[name], lane) if name in found else lane
+        return tuple(found.values())
 
     async def hand_over(
         self, voucher: SignedVoucher, acknowledgement: SignedAcknowledgement
@@ -110,3 +113,15 @@ class EvidenceBook:
                 over = str(period)
                 self._kept = {key for key in self._kept if key.split("/")[1] != over}
         return self._kept
+
+
+def stronger(one: LaneState, other: LaneState) -> LaneState:
+    """What two copies of a lane prove together: the higher voucher and the higher lease."""
+    voucher = max(one, other, key=lambda lane: lane.highest)
+    word = max(one, other, key=lambda lane: (lane.lease_cap, lane.acknowledged))
+    return replace(
+        voucher,
+        acknowledged=word.acknowledged,
+        lease_cap=word.lease_cap,
+        acknowledgement=word.acknowledgement,
+    )

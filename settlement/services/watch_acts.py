@@ -17,10 +17,11 @@ from settlement.services.evidence import EvidenceBook
 from settlement.services.watch_claiming import ClaimBuilders, PostBuilders, Recovery
 from settlement.services.watch_inspecting import RootBuilders, RootInspection
 from settlement.services.watch_knowledge import WatchKnowledge
+from settlement.services.watch_leases import LeaseCheck, LeaseVerdicts
 from settlement.types import Address
 
 
-class DisputeBuilders(RootBuilders, PostBuilders, Protocol):
+class DisputeBuilders(RootBuilders, PostBuilders, LeaseVerdicts, Protocol):
     """``settlement.chain.dispute_calls.DisputeCalls``, as far as a watchtower needs it."""
 
 
@@ -54,11 +55,16 @@ class WatchActs:
         )
         self.inspection = RootInspection(self._known, disputes, payouts)
         self.recovery = Recovery(self._known, calls, disputes, least)
+        self.leases = LeaseCheck(self._known, disputes)
 
     @property
     def performers(self) -> Mapping[type, Performer]:
         """By effect; all are idempotent."""
-        return {**self.inspection.performers, **self.recovery.performers}
+        return {
+            **self.inspection.performers,
+            **self.recovery.performers,
+            **self.leases.performers,
+        }
 
     async def anchors(self, period: int) -> tuple[Address, ...]:
         """The anchors that owe something by the evidence of a period."""

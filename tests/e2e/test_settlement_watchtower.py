@@ -6,7 +6,7 @@ first paid call to the last unit of credit.
 
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from watched_network import (
@@ -27,6 +27,7 @@ from settlement.core.month_events import Stage
 from settlement.core.watch_events import WatchStage
 from settlement.ports.chain import Call, ChainWriter, TransactionReceipt
 from settlement.ports.chain_records import PotStatus
+from settlement.protocol.signed import Signed
 from settlement.types import Address
 
 VICTIM, OTHER = NODE_KEYS
@@ -253,6 +254,30 @@ async def test_an_anchor_that_will_not_acknowledge_owes_what_was_posted(
     for key in PAYER_KEYS:
         channel = await network.home.reader.channel(key.address)
         assert channel.balance == DEPOSIT - len(NODE_KEYS) * 2 * PRICE
+
+
+async def test_an_anchor_that_leases_one_deposit_to_two_nodes_is_slashed_for_it(
+    network: WatchedNetwork,
+) -> None:
+    await network.pay(1)
+    tower = network.nodes[1]
+    for node in network.nodes:
+        lane = next(
+            lane for lane in await node.collector.lanes(0) if lane.signer == PAYER_KEYS[0].address
+        )
+        assert lane.best_voucher is not None
+        assert lane.best_acknowledgement is not None
+        twice = replace(lane.best_acknowledgement.message, lease_cap=DEPOSIT * 2 // 3)
+        signed = Signed.by(ANCHOR_KEY, network.deployment.domain, twice)
+        await tower.tower.hand_over(lane.best_voucher, signed)
+    windows = await network.home.calendar.windows(0)
+    await network.until(windows.closes_at)
+    await tower.watch()
+    anchor = await network.home.reader.node(ANCHOR_KEY.address)
+    assert anchor is not None
+    assert anchor.stake == STAKE - STAKE // 5
+    assert await network.home.reader.stake_balance(tower.key.address) > 0
+    assert not tower.store.outbox
 
 
 async def test_a_watchtower_acts_for_a_node_that_is_away(network: WatchedNetwork) -> None:
