@@ -15,6 +15,7 @@ only an answer that says "not charged" justifies :meth:`ChannelClient.release`.
 
 from settlement.core.purse import (
     PURSE,
+    ActionClose,
     ActionPromise,
     ActionRelease,
     ActionSignStatement,
@@ -25,14 +26,16 @@ from settlement.core.purse import (
     ReceiveReceipt,
     purse_key,
 )
+from settlement.core.refusals import CloseRefused
 from settlement.core.statement_file import CommittedPot, FileLane, StatementFile
 from settlement.core.statements import StatementDraft
 from settlement.ports.clock import Clock
 from settlement.ports.store import Store
 from settlement.protocol.messages import Voucher
-from settlement.protocol.signed import Signed, SignedStatement, SignedVoucher
+from settlement.protocol.signed import Signed, SignedClose, SignedStatement, SignedVoucher
 from settlement.protocol.signing import SigningKey
 from settlement.protocol.typed_data import Domain
+from settlement.services.closing import CloseOffer
 from settlement.services.engine import Engine
 from settlement.types import Address, Hash
 
@@ -203,6 +206,21 @@ class ChannelClient:
             lanes=tuple(lanes),
             pot=pot,
         )
+
+    async def close(self, offer: CloseOffer, *, keep_at_most: int) -> SignedClose:
+        """Agree to an anchor's offer to close the channel: all but what it keeps is refunded.
+
+        What it keeps pays for calls that were made, and can be withdrawn later if it is not
+        needed. No voucher is signed for this period from then on. Raises CloseRefused where it
+        keeps more than ``keep_at_most`` base units.
+        """
+        event = ActionClose(
+            period=offer.period, final_amount=offer.final_amount, keep_at_most=keep_at_most
+        )
+        if offer.signer != self.signer:
+            raise CloseRefused(problem="it is about another channel")
+        await self._engine.apply(PURSE, purse_key(self.signer), event)
+        return Signed.by(self._key, self._domain, offer.agreement())
 
     async def state(self) -> PurseState:
         """What was promised and spent so far."""

@@ -3,8 +3,8 @@
 ::
 
     async with CloseClient("https://anchor.example") as anchor:
-        offer = await anchor.offer(key.address)
-        await anchor.close(key, domain, offer)
+        offer = await anchor.offer(channel.signer)
+        await anchor.send(await channel.close(offer, keep_at_most=…))
         while (stage := await anchor.stage(offer)) == "sent": ...
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from settlement.client.anchor_client import AnchorClient
 from settlement.errors import InputError
-from settlement.protocol.signed import Signed
+from settlement.protocol.signed import Signed, SignedClose
 from settlement.protocol.signing import SigningKey
 from settlement.protocol.typed_data import Domain
 from settlement.protocol.wire import signed_to_json
@@ -40,10 +40,16 @@ class CloseClient(AnchorClient):
         )
 
     async def close(self, key: SigningKey, domain: Domain, offer: CloseOffer) -> None:
-        """Sign the offer with the session key and have the anchor carry it out; repeating it is
-        harmless. Raises AnchorApiUnreachable, AnchorApiRefused."""
-        signed = Signed.by(key, domain, offer.agreement())
-        await self._ask("POST", "/closes", signed_to_json(signed))
+        """Sign the offer with the session key, unjudged and without telling a purse, and
+        :meth:`send` it. Raises AnchorApiUnreachable, AnchorApiRefused."""
+        await self.send(Signed.by(key, domain, offer.agreement()))
+
+    async def send(self, agreement: SignedClose) -> None:
+        """Have the anchor carry an agreement out; repeating it is harmless.
+
+        Raises AnchorApiUnreachable, AnchorApiRefused.
+        """
+        await self._ask("POST", "/closes", signed_to_json(agreement))
 
     async def stage(self, offer: CloseOffer) -> str:
         """``none``, ``sent``, ``closed`` or ``failed``. Raises as :meth:`offer`."""

@@ -16,12 +16,14 @@ from settlement.core.machine import Machine, Transition
 from settlement.core.refusals import (
     BudgetExceeded,
     CallsPending,
+    ChannelShut,
+    CloseRefused,
     DraftEmpty,
     DraftExceedsPromises,
     StatementForAnother,
 )
 from settlement.core.statements import StatementDraft, require_consistent
-from settlement.types import Address, Hash, Uint32, Uint128, unsigned
+from settlement.types import Address, Hash, Uint32, Uint64, Uint128, unsigned
 
 MOST_PENDING = 1_024
 """Calls whose outcome may be unknown at once."""
@@ -103,6 +105,8 @@ class PurseState:
     spending: Spending = Spending()
     statements: tuple[SignedAmount, ...] = ()
     pending: tuple[PendingCall, ...] = ()
+    open_from: Uint64 = 0
+    """The first period that no agreed close forbids to pay in."""
 
     def call(self, request_id: Hash, node: Address, token_class: Hash) -> PendingCall | None:
         """The pending call under a request id at a node, None where there is none."""
@@ -186,8 +190,23 @@ class ActionSignStatement:
     anchor: Address
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionClose:
+    """Agree to close the channel in ``period``, keeping ``final_amount`` in it, if that is at most
+    ``keep_at_most``. Nothing is promised in that period any more."""
+
+    period: Uint32
+    final_amount: Uint128
+    keep_at_most: Uint128
+
+
 PurseEvent = (
-    ActionPromise | ActionRelease | ReceiveReceipt | ReceiveOwnVoucher | ActionSignStatement
+    ActionPromise
+    | ActionRelease
+    | ReceiveReceipt
+    | ReceiveOwnVoucher
+    | ActionSignStatement
+    | ActionClose
 )
 
 
@@ -202,8 +221,9 @@ def initial_purse(key: str) -> PurseState:
 
 
 def step(state: PurseState, event: PurseEvent, now_ms: int) -> Transition[PurseState, None]:
-    """Promise, give back, remember or agree. Raises BudgetExceeded, CallsPending, DraftEmpty,
-    DraftExceedsPromises, DraftInconsistent, StatementForAnother; then nothing may be signed."""
+    """Promise, give back, remember or agree. Raises BudgetExceeded, CallsPending, ChannelShut,
+    CloseRefused, DraftEmpty, DraftExceedsPromises, DraftInconsistent, StatementForAnother; then
+    nothing may be signed."""
     match event:
         case ActionPromise():
             moved = _promise(state, event, now_ms)
@@ -218,6 +238,8 @@ def step(state: PurseState, event: PurseEvent, now_ms: int) -> Transition[PurseS
             moved = _with_lane(state, replace(lane, cumulative=higher, spent=higher))
         case ActionSignStatement():
             moved = _sign(state, event)
+        case ActionClose():
+            moved = _close(state, event)
     return Transition(state=moved)
 
 
@@ -232,6 +254,8 @@ def _promise(state: PurseState, event: ActionPromise, now_ms: int) -> PurseState
             return state
         if len(state.pending) >= MOST_PENDING:
             raise CallsPending(pending=MOST_PENDING)
+    if event.period < state.open_from:
+        raise ChannelShut(signer=state.signer)
     price = unsigned(event.price, 128, "price")
     spending = _spend(_rolled(state.spending, now_ms), event, price)
     lane = state.lane(event.period, event.node, event.token_class)
@@ -251,6 +275,13 @@ def _promise(state: PurseState, event: ActionPromise, now_ms: int) -> PurseState
         token=event.token,
     )
     return replace(moved, pending=(*moved.pending, call))
+
+
+def _close(state: PurseState, event: ActionClose) -> PurseState:
+    if event.final_amount > event.keep_at_most:
+        problem = f"it keeps {event.final_amount}, at most {event.keep_at_most} may stay"
+        raise CloseRefused(problem=problem)
+    return replace(state, open_from=max(state.open_from, event.period + 1))
 
 
 def _receipt(state: PurseState, event: ReceiveReceipt) -> PurseState:

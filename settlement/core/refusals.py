@@ -176,7 +176,7 @@ class ChannelShut(PaymentError):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CloseRefused(PaymentError):
-    """The anchor does not agree to this close."""
+    """One end does not agree to this close."""
 
     code: ClassVar[str] = "SL-2019"
     title: ClassVar[str] = "The close is not agreed to"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,25 +14,28 @@ from settlement.client.anchor_client import (
     AnchorClient,
 )
 from settlement.client.channel import ChannelClient
+from settlement.client.closing import CloseClient
 from settlement.core.draft_json import draft_to_json
 from settlement.core.purse import Budgets
-from settlement.core.refusals import BudgetExceeded, DraftEmpty
+from settlement.core.refusals import BudgetExceeded, ChannelShut, CloseRefused, DraftEmpty
 from settlement.core.statements import LaneAmount, draft_of
 from settlement.errors import SignatureInvalid, StoreFailed
 from settlement.ports.clock import VirtualClock
 from settlement.ports.store import MemoryStore
-from settlement.protocol.messages import Statement
+from settlement.protocol.messages import Close, Statement
 from settlement.protocol.signed import Signed
 from settlement.protocol.signing import SigningKey
 from settlement.protocol.typed_data import Domain
 from settlement.protocol.wire import signed_from_json
-from settlement.types import Address, keccak
+from settlement.services.closing import CloseOffer
+from settlement.types import Address, checksum, keccak
 
 DOMAIN = Domain.of(31_337, Address(b"h" * 20))
 KEY = SigningKey(keccak(b"integration"))
 NODE = Address(b"n" * 20)
 ANCHOR = Address(b"a" * 20)
 CLASS = keccak(b"tickets")
+OFFER = CloseOffer(signer=KEY.address, period=5, final_amount=40, balance=100, deadline=10**9)
 
 
 def client(store: MemoryStore, budgets: Budgets | None = None) -> ChannelClient:
@@ -80,12 +84,37 @@ async def test_a_voucher_of_another_key_is_not_taken_for_our_own() -> None:
         await channel.remember(Signed.by(stranger, DOMAIN, voucher.message))
 
 
+async def test_a_close_that_keeps_too_much_or_is_anothers_is_not_signed() -> None:
+    channel = client(MemoryStore())
+    with pytest.raises(CloseRefused):
+        await channel.close(OFFER, keep_at_most=39)
+    with pytest.raises(CloseRefused):
+        await channel.close(replace(OFFER, signer=NODE), keep_at_most=40)
+    await channel.voucher(NODE, CLASS, 3, 5)
+
+
+async def test_after_a_close_no_voucher_is_signed_for_its_period_by_any_process() -> None:
+    store = MemoryStore()
+    request_id = keccak(b"before the close")
+    before = await client(store).voucher(NODE, CLASS, 3, 5, request_id=request_id)
+    agreed = await client(store).close(OFFER, keep_at_most=40)
+    agreed.require(DOMAIN, KEY.address)
+    assert agreed.message == OFFER.agreement()
+    with pytest.raises(ChannelShut):
+        await client(store).voucher(NODE, CLASS, 3, 5)
+    with pytest.raises(ChannelShut):
+        await client(store).voucher(NODE, CLASS, 3, 4)
+    assert await client(store).voucher(NODE, CLASS, 9, 6, request_id=request_id) == before
+    await client(store).voucher(NODE, CLASS, 3, 6)
+
+
 class FakeAnchor:
     """An anchor's two routes on the loopback."""
 
     def __init__(self) -> None:
         self.drafts_to_come: list[int] = []
         self.statements: list[Signed[Statement]] = []
+        self.closes: list[Signed[Close]] = []
         self.status = 200
 
     async def get_draft(self, request: web.Request) -> web.Response:
@@ -102,6 +131,21 @@ class FakeAnchor:
         self.statements.append(signed_from_json(Statement, body))
         return web.json_response({})
 
+    async def get_offer(self, _request: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "signer": checksum(OFFER.signer),
+                "period": str(OFFER.period),
+                "finalAmount": str(OFFER.final_amount),
+                "balance": str(OFFER.balance),
+                "deadline": str(OFFER.deadline),
+            }
+        )
+
+    async def close(self, request: web.Request) -> web.Response:
+        self.closes.append(signed_from_json(Close, await request.json()))
+        return web.json_response({"stage": "sent", "problem": ""}, status=202)
+
 
 @pytest.fixture
 async def anchor() -> AsyncIterator[tuple[FakeAnchor, str]]:
@@ -109,6 +153,8 @@ async def anchor() -> AsyncIterator[tuple[FakeAnchor, str]]:
     app = web.Application()
     app.router.add_get("/channels/{signer}/periods/{period}/draft", fake.get_draft)
     app.router.add_post("/statements", fake.take)
+    app.router.add_get("/channels/{signer}/close", fake.get_offer)
+    app.router.add_post("/closes", fake.close)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -149,6 +195,17 @@ async def test_an_empty_draft_is_not_signed() -> None:
     with pytest.raises(DraftEmpty) as refused:
         await channel.statement(draft_of(ANCHOR, KEY.address, 0, ()), ANCHOR)
     assert refused.value.spent == 6
+
+
+async def test_a_channel_is_closed_over_http(anchor: tuple[FakeAnchor, str]) -> None:
+    fake, url = anchor
+    channel = client(MemoryStore())
+    async with CloseClient(url) as api:
+        offer = await api.offer(channel.signer)
+        assert offer == OFFER
+        await api.send(await channel.close(offer, keep_at_most=40))
+    (signed,) = fake.closes
+    assert signed.message == OFFER.agreement()
 
 
 async def test_an_anchor_s_refusal_and_its_absence_are_different_errors(
