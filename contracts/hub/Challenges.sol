@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {IChannelHub} from "../interfaces/IChannelHub.sol";
 import {ChannelWord} from "../libraries/ChannelWord.sol";
 import {MerkleSum} from "../libraries/MerkleSum.sol";
+import {PotWord, PotWords} from "../libraries/PotWord.sol";
 import {RowSigners} from "../libraries/RowSigners.sol";
 import {HubState} from "./HubState.sol";
 
@@ -14,15 +15,13 @@ abstract contract Challenges is IChannelHub, HubState {
     /// @dev The hard bound of {IParameters}.
     uint256 private constant LARGEST_ISSUER_SHARE = 3_000;
 
-    /// @dev What stays the same over the lanes of a call.
-    struct Evidence {
+    /// @dev A committed root, and what its anchor is asked for.
+    struct Contest {
         address anchor;
-        uint32 number;
-        address node;
         uint32 period;
-        uint256 template;
-        uint16 protocolShare;
-        uint16 anchorShare;
+        address node;
+        PotWord word;
+        bytes32 root;
     }
 
     /// @inheritdoc IChannelHub
@@ -33,47 +32,48 @@ abstract contract Challenges is IChannelHub, HubState {
         OwedLane[] calldata lanes,
         PayoutProof calldata proof
     ) external {
-        PotState storage pot = _contestedPot(anchor, period);
-        uint128 paid = _shown(pot, anchor, period, _payee(node, period), proof);
-        uint256 owed = _owed(pot, anchor, period, node, lanes, paid);
+        Contest memory contest = _contest(anchor, period, node);
+        uint256 paid = _shown(contest, _payee(node, period), proof);
+        uint256 owed = _owed(contest, lanes, paid);
         if (owed <= paid) revert ChannelHub_NotUnderpaid(owed, paid);
 
-        _void(pot, anchor, period, msg.sender, node, owed, paid);
+        _void(contest, msg.sender, owed, paid);
     }
 
     /// @inheritdoc IChannelHub
     function challengeOrder(address anchor, uint32 period, PayoutProof calldata proof) external {
-        PotState storage pot = _contestedPot(anchor, period);
-        _checkProof(pot, anchor, period, proof);
+        Contest memory contest = _contest(anchor, period, address(0));
+        _checkProof(contest, proof);
         if (proof.payouts.length != 2 || proof.payouts[0].account < proof.payouts[1].account) {
             revert ChannelHub_InOrder(
                 proof.payouts[0].account, proof.payouts[proof.payouts.length - 1].account
             );
         }
 
-        _void(pot, anchor, period, msg.sender, address(0), 0, 0);
+        _void(contest, msg.sender, 0, 0);
     }
 
     /// @inheritdoc IChannelHub
     function demandPayout(address anchor, uint32 period, address node, OwedLane[] calldata lanes) external {
-        PotState storage pot = _contestedPot(anchor, period);
+        Contest memory contest = _contest(anchor, period, node);
+        uint64 finalAt = contest.word.finalAt();
         uint64 window = parameters.termsAt(period).challengeWindow;
-        _checkWindow(0, pot.finalAt - window / 2);
+        _checkWindow(0, finalAt - window / 2);
         address account = _payee(node, period);
-        if (pot.demands[account] != Demand.None) revert ChannelHub_DemandInvalid(account);
-        if (_owed(pot, anchor, period, node, lanes, 0) == 0) revert ChannelHub_NotUnderpaid(0, 0);
+        mapping(address account => Demand demand) storage demands = _pots[anchor][period].demands;
+        if (demands[account] != Demand.None) revert ChannelHub_DemandInvalid(account);
+        if (_owed(contest, lanes, 0) == 0) revert ChannelHub_NotUnderpaid(0, 0);
 
-        pot.demands[account] = Demand.Open;
+        demands[account] = Demand.Open;
 
-        emit PayoutDemanded(anchor, period, account, pot.finalAt - window / 4);
+        emit PayoutDemanded(anchor, period, account, finalAt - window / 4);
     }
 
     /// @inheritdoc IChannelHub
     function showPayout(address anchor, uint32 period, address account, PayoutProof calldata proof) external {
-        PotState storage pot = _pots[anchor][period];
-        if (pot.status != PotStatus.Committed) revert ChannelHub_PotStatus(anchor, period, pot.status);
+        (PotState storage pot, PotWord word) = _committedPot(anchor, period);
         if (pot.demands[account] != Demand.Open) revert ChannelHub_DemandInvalid(account);
-        uint128 paid = _shown(pot, anchor, period, account, proof);
+        uint128 paid = _shown(Contest(anchor, period, address(0), word, pot.root), account, proof);
 
         pot.demands[account] = Demand.Answered;
 
@@ -82,33 +82,26 @@ abstract contract Challenges is IChannelHub, HubState {
 
     /// @inheritdoc IChannelHub
     function voidUnshown(address anchor, uint32 period, address account) external {
-        PotState storage pot = _contestedPot(anchor, period);
-        if (pot.demands[account] != Demand.Open) revert ChannelHub_DemandInvalid(account);
-        uint64 window = parameters.termsAt(period).challengeWindow;
-        _checkWindow(pot.finalAt - window / 4, pot.finalAt);
+        Contest memory contest = _contest(anchor, period, address(0));
+        if (_pots[anchor][period].demands[account] != Demand.Open) revert ChannelHub_DemandInvalid(account);
+        uint64 finalAt = contest.word.finalAt();
+        _checkWindow(finalAt - parameters.termsAt(period).challengeWindow / 4, finalAt);
 
-        _void(pot, anchor, period, address(0), address(0), 0, 0);
+        _void(contest, address(0), 0, 0);
     }
 
-    function _void(
-        PotState storage pot,
-        address anchor,
-        uint32 period,
-        address challenger,
-        address node,
-        uint256 owed,
-        uint256 paid
-    ) private {
-        pot.status = PotStatus.Void;
-        pot.root = challenger == address(0) ? bytes32(0) : keccak256(abi.encode(challenger, node));
+    function _void(Contest memory contest, address challenger, uint256 owed, uint256 paid) private {
+        (address anchor, uint32 period, address node) = (contest.anchor, contest.period, contest.node);
+
+        _pots[anchor][period].word = contest.word.voided(PotWords.verdictOf(challenger, node));
 
         emit PeriodVoided(anchor, period, challenger, node, owed, paid);
     }
 
-    function _contestedPot(address anchor, uint32 period) private view returns (PotState storage pot) {
-        pot = _pots[anchor][period];
-        if (pot.status != PotStatus.Committed) revert ChannelHub_PotStatus(anchor, period, pot.status);
-        _checkWindow(0, pot.finalAt);
+    function _contest(address anchor, uint32 period, address node) private view returns (Contest memory) {
+        (PotState storage pot, PotWord word) = _committedPot(anchor, period);
+        _checkWindow(0, word.finalAt());
+        return Contest(anchor, period, node, word, pot.root);
     }
 
     /// @dev Where payouts to `node` go; a key that is not registered is paid on its own account.
@@ -118,80 +111,72 @@ abstract contract Challenges is IChannelHub, HubState {
     }
 
     /// @dev What `payouts`, once proved, say of `account`: its leaf, or that there is none.
-    function _shown(
-        PotState storage pot,
-        address anchor,
-        uint32 period,
-        address account,
-        PayoutProof calldata proof
-    ) private view returns (uint128) {
-        _checkProof(pot, anchor, period, proof);
+    function _shown(Contest memory contest, address account, PayoutProof calldata proof)
+        private
+        pure
+        returns (uint128)
+    {
+        _checkProof(contest, proof);
         Payout[] calldata payouts = proof.payouts;
         address first = payouts[0].account;
         if (payouts.length == 1) {
             if (first == account) return payouts[0].amount;
             if (proof.firstIndex == 0 && account < first) return 0;
-            if (proof.firstIndex + 1 == pot.leafCount && account > first) return 0;
+            if (proof.firstIndex + 1 == contest.word.leafCount() && account > first) return 0;
         } else if (payouts.length == 2 && first < account && account < payouts[1].account) {
             return 0;
         }
         revert ChannelHub_PayoutNotShown(account);
     }
 
-    function _checkProof(PotState storage pot, address anchor, uint32 period, PayoutProof calldata proof)
-        private
-        view
-    {
+    function _checkProof(Contest memory contest, PayoutProof calldata proof) private pure {
         Payout[] calldata payouts = proof.payouts;
-        (uint32 size, bytes32 root, uint96 sum) = (pot.leafCount, pot.root, pot.sum);
+        (uint256 first, uint256 size) = (proof.firstIndex, contest.word.leafCount());
+        (bytes32 root, uint128 sum) = (contest.root, contest.word.sum());
         bool leads = payouts.length == 1
-            ? MerkleSum.verifyOne(payouts[0], proof.firstIndex, size, proof.siblings, root, sum)
-            : MerkleSum.verify(payouts, proof.firstIndex, size, proof.siblings, root, sum);
-        if (!leads) revert ChannelHub_ProofInvalid(anchor, period);
+            ? MerkleSum.verifyOne(payouts[0], first, size, proof.siblings, root, sum)
+            : MerkleSum.verify(payouts, first, size, proof.siblings, root, sum);
+        if (!leads) revert ChannelHub_ProofInvalid(contest.anchor, contest.period);
     }
 
     /// @dev The node's shares of all lanes, each proved, or the call reverts. Issuers are asked for
     /// their shares only where more than `paid` is not owed even if all had the largest.
-    function _owed(
-        PotState storage pot,
-        address anchor,
-        uint32 period,
-        address node,
-        OwedLane[] calldata lanes,
-        uint128 paid
-    ) private view returns (uint256 owed) {
-        uint256 template = RowSigners.forLanes(_domainSeparatorV4(), node, period);
-        Evidence memory evidence =
-            Evidence(anchor, pot.anchorNumber, node, period, template, pot.protocolShare, pot.anchorShare);
+    function _owed(Contest memory contest, OwedLane[] calldata lanes, uint256 paid)
+        private
+        view
+        returns (uint256 owed)
+    {
+        uint256 template = RowSigners.forLanes(_domainSeparatorV4(), contest.node, contest.period);
         uint256[] memory gross = new uint256[](lanes.length);
         for (uint256 i; i < lanes.length; ++i) {
             if (i != 0 && !_ascend(lanes[i - 1], lanes[i])) revert ChannelHub_LanesUnordered(i);
-            gross[i] = _proved(evidence, lanes[i], i);
-            owed += _nodeShare(evidence, gross[i], LARGEST_ISSUER_SHARE);
+            gross[i] = _proved(contest, template, lanes[i], i);
+            owed += _nodeShare(contest.word, gross[i], LARGEST_ISSUER_SHARE);
         }
         if (owed > paid) return owed;
         owed = 0;
         for (uint256 i; i < lanes.length; ++i) {
-            (, uint16 issuerShare) = issuers.revenueAt(lanes[i].tokenClass, period);
-            owed += _nodeShare(evidence, gross[i], issuerShare);
+            (, uint16 issuerShare) = issuers.revenueAt(lanes[i].tokenClass, contest.period);
+            owed += _nodeShare(contest.word, gross[i], issuerShare);
         }
     }
 
     /// @dev What the anchor owes in one lane of a channel that it settled.
-    function _proved(Evidence memory evidence, OwedLane calldata lane, uint256 index)
+    function _proved(Contest memory contest, uint256 template, OwedLane calldata lane, uint256 index)
         private
         view
         returns (uint128)
     {
-        ChannelWord word = _channelAt(lane.signer, evidence.period).word;
-        if (word.anchorAt(evidence.period) != evidence.number) {
+        uint32 period = contest.period;
+        ChannelWord word = _channelAt(lane.signer, period).word;
+        if (word.anchorAt(period) != contest.word.anchorNumber()) {
             revert ChannelHub_LaneInvalid(index, SkipReason.WrongAnchor);
         }
-        if (!word.isSettled(evidence.period)) revert ChannelHub_LaneInvalid(index, SkipReason.NotSettled);
+        if (!word.isSettled(period)) revert ChannelHub_LaneInvalid(index, SkipReason.NotSettled);
         if (lane.r == 0 && lane.vs == 0) {
-            return _posted[_lane(lane.signer, evidence.period, evidence.node, lane.tokenClass)];
+            return _posted[_lane(lane.signer, period, contest.node, lane.tokenClass)];
         }
-        if (RowSigners.ofOwedLane(evidence.template, lane) != evidence.anchor) {
+        if (RowSigners.ofOwedLane(template, lane) != contest.anchor) {
             revert ChannelHub_LaneInvalid(index, SkipReason.AcknowledgementInvalid);
         }
         return lane.acknowledged;
@@ -200,14 +185,15 @@ abstract contract Challenges is IChannelHub, HubState {
     /// @dev As in {Splits}, what is left for the node when all others took theirs; less the two units
     /// by which rounding may leave less of a larger gross, as the Statement may sum more than was
     /// acknowledged.
-    function _nodeShare(Evidence memory evidence, uint256 gross, uint256 issuerShare)
+    function _nodeShare(PotWord word, uint256 gross, uint256 issuerShare)
         private
         pure
         returns (uint256 share)
     {
+        (uint16 protocolShare, uint16 anchorShare) = word.shares();
         unchecked {
-            share = gross - (gross * evidence.protocolShare + BASIS_POINTS - 1) / BASIS_POINTS - gross
-                * evidence.anchorShare / BASIS_POINTS - gross * issuerShare / BASIS_POINTS;
+            share = gross - (gross * protocolShare + BASIS_POINTS - 1) / BASIS_POINTS - gross * anchorShare
+                / BASIS_POINTS - gross * issuerShare / BASIS_POINTS;
             return share > ROUNDING ? share - ROUNDING : 0;
         }
     }

@@ -10,6 +10,7 @@ import {IParameters} from "../interfaces/IParameters.sol";
 import {IRentVault} from "../interfaces/IRentVault.sol";
 import {IServiceToken} from "../interfaces/IServiceToken.sol";
 import {ChannelWord, ChannelWords} from "../libraries/ChannelWord.sol";
+import {PotWord} from "../libraries/PotWord.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
@@ -49,18 +50,8 @@ abstract contract HubState is IChannelHubTypes, EIP712 {
         uint32 closedIn;
     }
 
-    /// @dev The first word is all that settling needs, and a challenge besides the root. Shares are those
-    /// of the period's terms, kept where a challenge reads anyway. Once the pot is void, `root` is
-    /// keccak256(abi.encode(challenger, node)), or zero where nobody disproved it.
     struct PotState {
-        uint96 sum;
-        uint40 finalAt;
-        uint32 leafCount;
-        uint32 anchorNumber;
-        uint16 chunks;
-        PotStatus status;
-        uint16 protocolShare;
-        uint16 anchorShare;
+        PotWord word;
         bytes32 root;
         uint128 distributed;
         uint96 bond;
@@ -232,9 +223,19 @@ abstract contract HubState is IChannelHubTypes, EIP712 {
     }
 
     function _finalPot(address anchor, uint32 period) internal view returns (PotState storage pot) {
+        PotWord word;
+        (pot, word) = _committedPot(anchor, period);
+        if (block.timestamp < word.finalAt()) revert ChannelHub_NotFinal(anchor, period, word.finalAt());
+    }
+
+    function _committedPot(address anchor, uint32 period)
+        internal
+        view
+        returns (PotState storage pot, PotWord word)
+    {
         pot = _pots[anchor][period];
-        if (pot.status != PotStatus.Committed) revert ChannelHub_PotStatus(anchor, period, pot.status);
-        if (block.timestamp < pot.finalAt) revert ChannelHub_NotFinal(anchor, period, pot.finalAt);
+        word = pot.word;
+        if (word.status() != PotStatus.Committed) revert ChannelHub_PotStatus(anchor, period, word.status());
     }
 
     /// @dev A lane's number in the order of claims: its class leads, so that lanes of one class stand

@@ -5,6 +5,7 @@ import {IChannelHub} from "../interfaces/IChannelHub.sol";
 import {IServiceToken} from "../interfaces/IServiceToken.sol";
 import {MerkleSum} from "../libraries/MerkleSum.sol";
 import {PayoutLog} from "../libraries/PayoutLog.sol";
+import {PotWord} from "../libraries/PotWord.sol";
 import {HubState} from "./HubState.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
@@ -21,7 +22,8 @@ abstract contract Payouts is IChannelHub, HubState {
         ProofNode[] calldata siblings
     ) external {
         PotState storage pot = _finalPot(anchor, period);
-        if (!MerkleSum.verify(payouts, firstIndex, pot.leafCount, siblings, pot.root, pot.sum)) {
+        PotWord word = pot.word;
+        if (!MerkleSum.verify(payouts, firstIndex, word.leafCount(), siblings, pot.root, word.sum())) {
             revert ChannelHub_ProofInvalid(anchor, period);
         }
 

@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IServiceToken} from "../interfaces/IServiceToken.sol";
 import {ChannelWord} from "../libraries/ChannelWord.sol";
+import {PotWord, PotWords} from "../libraries/PotWord.sol";
 import {HubState} from "./HubState.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
@@ -30,7 +31,7 @@ abstract contract Recovery is HubState {
             _raise(channel, balance);
             restored += uint96(row.amount);
         }
-        pot.sum -= restored;
+        pot.word = pot.word.without(restored);
         delete pot.commitments[chunk];
 
         emit StatementsRestored(anchor, period, chunk, restored);
@@ -39,11 +40,12 @@ abstract contract Recovery is HubState {
     /// @notice See {IChannelHub-forfeitBond}.
     function forfeitBond(address anchor, uint32 period, address challenger, address node) external {
         PotState storage pot = _pots[anchor][period];
-        if (pot.status != PotStatus.Void) revert ChannelHub_PotStatus(anchor, period, pot.status);
+        PotWord word = pot.word;
+        if (!word.isVoid()) revert ChannelHub_PotStatus(anchor, period, word.status());
         uint96 bond = pot.bond;
         if (bond == 0 || pot.bondReleased) revert ChannelHub_AmountInvalid(0, 0);
-        bool disproved = pot.root != 0;
-        if (disproved && pot.root != keccak256(abi.encode(challenger, node))) {
+        bool disproved = word.verdict() != 0;
+        if (disproved && word.verdict() != PotWords.verdictOf(challenger, node)) {
             revert ChannelHub_ChallengerInvalid(challenger, node);
         }
 
@@ -69,8 +71,9 @@ abstract contract Recovery is HubState {
     }
 
     function _checkRestorable(PotState storage pot, address anchor, uint32 period) private view {
-        if (pot.status == PotStatus.Committed) revert ChannelHub_PotStatus(anchor, period, pot.status);
-        if (pot.status == PotStatus.Open) {
+        PotStatus status = pot.word.status();
+        if (status == PotStatus.Committed) revert ChannelHub_PotStatus(anchor, period, status);
+        if (status == PotStatus.Open) {
             _checkWindow(parameters.windowsOf(period).settleUntil, type(uint64).max);
         }
     }

@@ -5,6 +5,7 @@ import {IChannelHub} from "../interfaces/IChannelHub.sol";
 import {IParameters} from "../interfaces/IParameters.sol";
 import {AcceptedRows} from "../libraries/AcceptedRows.sol";
 import {ChannelWord} from "../libraries/ChannelWord.sol";
+import {PotWord} from "../libraries/PotWord.sol";
 import {RowSigners} from "../libraries/RowSigners.sol";
 import {HubState} from "./HubState.sol";
 
@@ -14,8 +15,8 @@ abstract contract Settlement is IChannelHub, HubState {
 
     /// @inheritdoc IChannelHub
     function settleChunk(uint32 period, StatementRow[] calldata rows) external {
-        PotState storage pot = _openPot(period);
-        uint32 number = pot.anchorNumber;
+        (PotState storage pot, PotWord pooled) = _openPot(period);
+        uint32 number = pooled.anchorNumber();
         if (number == 0) number = _nodeNumber(msg.sender, period);
 
         AcceptedRows.Buffer memory accepted = AcceptedRows.create(rows.length);
@@ -25,12 +26,9 @@ abstract contract Settlement is IChannelHub, HubState {
         }
         if (accepted.count == 0) return;
 
-        uint16 chunk = pot.chunks;
+        uint16 chunk = pooled.chunks();
         bytes32 commitment = accepted.commitment();
-        // Debits come from deposits, so their sum stays below the token's supply, which fits 96 bits.
-        pot.sum += uint96(accepted.sum);
-        pot.chunks = chunk + 1;
-        pot.anchorNumber = number;
+        pot.word = pooled.withChunk(number, accepted.sum);
         pot.commitments[chunk] = commitment;
 
         accepted.log(msg.sender, period, chunk, commitment);
@@ -38,18 +36,15 @@ abstract contract Settlement is IChannelHub, HubState {
 
     /// @inheritdoc IChannelHub
     function commitPeriod(uint32 period, bytes32 root, uint128 sum, uint32 leafCount) external {
-        PotState storage pot = _openPot(period);
-        if (sum != pot.sum || sum == 0) revert ChannelHub_SumMismatch(sum, pot.sum);
+        (PotState storage pot, PotWord pooled) = _openPot(period);
+        if (sum != pooled.sum() || sum == 0) revert ChannelHub_SumMismatch(sum, pooled.sum());
         if (leafCount == 0) revert ChannelHub_NoPayouts();
         IParameters.Terms memory terms = parameters.termsAt(period);
         uint40 finalAt = uint40(block.timestamp) + terms.challengeWindow;
         uint96 bond = uint96((uint256(sum) * terms.bondRatio + BASIS_POINTS - 1) / BASIS_POINTS);
 
-        pot.status = PotStatus.Committed;
-        pot.finalAt = finalAt;
-        (pot.protocolShare, pot.anchorShare) = (terms.protocolShare, terms.anchorShare);
+        pot.word = pooled.committed(leafCount, finalAt, terms.protocolShare, terms.anchorShare);
         pot.root = root;
-        pot.leafCount = leafCount;
         pot.bond = bond;
 
         emit PeriodCommitted(msg.sender, period, root, sum, leafCount, finalAt, bond);
@@ -71,14 +66,15 @@ abstract contract Settlement is IChannelHub, HubState {
     /// @inheritdoc IChannelHub
     function potOf(address anchor, uint32 period) external view returns (Pot memory) {
         PotState storage pot = _pots[anchor][period];
+        PotWord word = pot.word;
         return Pot({
-            status: pot.status,
-            sum: pot.sum,
+            status: word.status(),
+            sum: word.sum(),
             distributed: pot.distributed,
-            chunks: pot.chunks,
-            leafCount: pot.leafCount,
-            finalAt: pot.finalAt,
-            root: pot.status == PotStatus.Void ? bytes32(0) : pot.root,
+            chunks: word.chunks(),
+            leafCount: word.leafCount(),
+            finalAt: word.finalAt(),
+            root: word.isVoid() ? bytes32(0) : pot.root,
             bond: pot.bondReleased ? 0 : pot.bond
         });
     }
@@ -100,18 +96,14 @@ abstract contract Settlement is IChannelHub, HubState {
         address signer = RowSigners.ofStatement(template, row);
         ChannelState storage channel = _channels[signer];
         ChannelWord word = channel.word;
-        SkipReason reason;
-        if (word.isPlain()) {
-            (word, reason) = word.settle(anchor, period, amount);
-        } else {
+        if (!word.isPlain()) {
             channel = _channels[_channelName(signer, uint32(period))];
-            (word, reason) = channel.word.settle(anchor, period, amount);
-            uint256 cap = _capAt(signer, uint32(period));
-            if (cap != 0 && amount > cap && word.exists()) {
-                (word, reason) = (ChannelWord.wrap(0), SkipReason.LimitExceeded);
-            }
+            word = _passesCap(signer, period, amount) ? ChannelWord.wrap(0) : channel.word;
         }
+        SkipReason reason;
+        (word, reason) = word.settle(anchor, period, amount);
         if (!word.exists() || amount == 0) {
+            if (_passesCap(signer, period, amount)) reason = SkipReason.LimitExceeded;
             if (signer == address(0)) reason = SkipReason.SignatureInvalid;
             if (amount == 0) reason = SkipReason.ZeroAmount;
             emit RowSkipped(msg.sender, uint32(period), index, signer, reason);
@@ -121,10 +113,16 @@ abstract contract Settlement is IChannelHub, HubState {
         accepted.add(signer, amount, row.vouchersRoot);
     }
 
-    function _openPot(uint32 period) private view returns (PotState storage pot) {
+    function _passesCap(address signer, uint256 period, uint256 amount) private view returns (bool) {
+        uint256 cap = _capAt(signer, uint32(period));
+        return cap != 0 && amount > cap;
+    }
+
+    function _openPot(uint32 period) private view returns (PotState storage pot, PotWord word) {
         IParameters.Windows memory windows = parameters.windowsOf(period);
         _checkWindow(windows.settleFrom, windows.settleUntil);
         pot = _pots[msg.sender][period];
-        if (pot.status != PotStatus.Open) revert ChannelHub_PotStatus(msg.sender, period, pot.status);
+        word = pot.word;
+        if (word.status() != PotStatus.Open) revert ChannelHub_PotStatus(msg.sender, period, word.status());
     }
 }

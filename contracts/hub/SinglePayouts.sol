@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {MerkleSum} from "../libraries/MerkleSum.sol";
+import {PotWord} from "../libraries/PotWord.sol";
 import {HubState} from "./HubState.sol";
 
 /// @title One payout of a final root, claimed by itself
@@ -16,7 +17,8 @@ abstract contract SinglePayouts is HubState {
         ProofNode[] calldata siblings
     ) external {
         PotState storage pot = _finalPot(anchor, period);
-        if (!MerkleSum.verifyOne(payout, index, pot.leafCount, siblings, pot.root, pot.sum)) {
+        PotWord word = pot.word;
+        if (!MerkleSum.verifyOne(payout, index, word.leafCount(), siblings, pot.root, word.sum())) {
             revert ChannelHub_ProofInvalid(anchor, period);
         }
         uint256 bits = pot.paid[index >> 8];

@@ -104,7 +104,8 @@ interface IChannelHubTypes is ISmartLayerMessages {
     }
 
     /// @notice What an anchor collected in one period. `sum` is what the accepted Statements
-    /// debited and is not restored, `distributed` what was credited of it.
+    /// debited and is not restored, `distributed` what was credited of it. A void pot has no root, no
+    /// payouts and no date any more.
     struct Pot {
         PotStatus status;
         uint128 sum;
@@ -260,6 +261,8 @@ interface IChannelHubTypes is ISmartLayerMessages {
     error ChannelHub_SumMismatch(uint256 sum, uint256 pot);
     /// @notice A tree has at least one payout.
     error ChannelHub_NoPayouts();
+    /// @notice A pot holds 65,535 chunks at most; send larger ones.
+    error ChannelHub_TooManyChunks();
     /// @notice The root is final at `finalAt`.
     error ChannelHub_NotFinal(address anchor, uint32 period, uint64 finalAt);
     /// @notice These payouts do not lie in the committed tree at this place.

@@ -104,6 +104,7 @@ ADVICE: dict[str, str] = STAKE_ADVICE | {
     "this call needs another state.",
     "ChannelHub_SumMismatch": "The committed sum, {sum}, is not what the accepted statements "
     "debited, {pot}; build the payouts from the accepted rows again.",
+    "ChannelHub_TooManyChunks": "The pot holds 65,535 chunks already; settle more rows in each.",
     "ChannelHub_NoPayouts": "A period is committed with at least one payout.",
     "ChannelHub_NotFinal": "The payouts of period {period} are final at {final_at:time}; try again "
     "then.",

@@ -227,6 +227,6 @@ MonthEffect = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayoutChunk:
-    """Body of a record in ``payouts/{period}/{root}``: up to PAYOUTS_PER_CHUNK leaves, in order."""
+    """Body of a record in ``payouts/{period}/{root}``: up to LEAVES_PER_RECORD leaves, in order."""
 
     leaves: tuple[PayoutLeaf, ...]

@@ -19,6 +19,7 @@ import structlog
 
 from settlement.chain.calls import compact
 from settlement.core.month import (
+    LEAVES_PER_RECORD,
     MONTH,
     PAYOUTS_PER_CHUNK,
     MonthState,
@@ -163,7 +164,7 @@ class Settler:
         """The committed payouts of a period, in order; empty before they are counted."""
         state = await self.month(period)
         stream = payouts_stream(period, state.root)
-        count = -(-state.leaf_count // PAYOUTS_PER_CHUNK)
+        count = -(-state.leaf_count // LEAVES_PER_RECORD)
         rows = await self._engine.store.read_log(stream, 0, count) if count else ()
         chunks = (msgspec.json.decode(row.body, type=PayoutChunk) for row in rows)
         return tuple(leaf for chunk in chunks for leaf in chunk.leaves)

@@ -195,11 +195,13 @@ def test_payouts_go_out_in_chunks_when_the_root_is_final_and_then_the_bond() -> 
     assert [e.chunk for e in moved.effects if isinstance(e, ContractSendDistribute)] == [0, 1, 2]
 
     # Somebody else pays an odd range first; only what is left is sent again.
-    state = step(moved.state, ContractReceiveDistributed(first=0, count=300), 0).state
+    odd = PAYOUTS_PER_CHUNK + 44
+    state = step(moved.state, ContractReceiveDistributed(first=0, count=odd), 0).state
     assert state.unpaid_chunks() == (1, 2)
-    state = step(state, ContractReceiveDistributed(first=300, count=212), 0).state
+    rest = 2 * PAYOUTS_PER_CHUNK - odd
+    state = step(state, ContractReceiveDistributed(first=odd, count=rest), 0).state
     assert state.unpaid_chunks() == (2,)
-    moved = step(state, ContractReceiveDistributed(first=512, count=1), 0)
+    moved = step(state, ContractReceiveDistributed(first=count - 1, count=1), 0)
     assert moved.state.stage is Stage.DONE
     assert moved.effects == (ContractSendReleaseBond(period=5),)
 
