@@ -123,9 +123,10 @@ def _single_runs(runner: Runner) -> Iterator[Figure]:
         runner.run(request(runner.engine, "", Mode.LOAD, b"null", fresh))
 
     yield _capped("load_ms", round(microseconds(load) / 1000, 3), "ms", 1, "a script never seen")
-    whole, private = _resident(runner, update)
-    reference = f"after an update; {private:.0f} KB its own, the rest the image that all share"
-    yield _capped("instance_kb", whole, "KB", 200, reference)
+    more, mapped = _resident(runner, update)
+    reference = f"one more beside another, each after an update; {mapped:.0f} KB are mapped by it"
+    reference += ", most of them the image's, which all share"
+    yield _capped("instance_kb", more, "KB", 200, reference)
 
 
 def _instantiate(runner: Runner) -> None:
@@ -134,23 +135,25 @@ def _instantiate(runner: Runner) -> None:
 
 
 def _resident(runner: Runner, update: RunRequest) -> tuple[float, float]:
-    """Resident memory that an instance adds while it stands after a run, in KB: all of it, and
-    without the pages that are still the file's."""
+    """What an instance that stands after a run adds beside another, in KB: to the memory that this
+    process takes, a page that several mappings share counted once (``Pss``), and to its mapped
+    pages (``Rss``)."""
     taken: list[tuple[int, int]] = []
-    for _ in range(50):
-        before = _pages()
+    for _ in range(20):
         with runner.started(update):
-            after = _pages()
-        taken.append((after[0] - before[0], after[0] - after[1] - before[0] + before[1]))
-    page_kb = os.sysconf("SC_PAGESIZE") / 1024
-    whole, private = (statistics.median(column) * page_kb for column in zip(*taken, strict=True))
-    return round(whole, 1), round(private, 1)
+            before = _memory_kb()
+            with runner.started(update):
+                after = _memory_kb()
+        taken.append((after[0] - before[0], after[1] - before[1]))
+    more, mapped = (statistics.median(column) for column in zip(*taken, strict=True))
+    return round(more, 1), round(mapped, 1)
 
 
-def _pages() -> tuple[int, int]:
-    """This process's resident pages, and those of them that files and shared memory back."""
-    fields = Path("/proc/self/statm").read_text().split()
-    return int(fields[1]), int(fields[2])
+def _memory_kb() -> tuple[int, int]:
+    """This process's memory, what it shares in proportion, and all that it maps."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
+    found = {name: int(value.split()[0]) for name, value in (line.split(":") for line in lines)}
+    return found["Pss"], found["Rss"]
 
 
 def _rivals(runner: Runner) -> Iterator[Figure]:

@@ -48,12 +48,13 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TabState:
-    """``owed`` is what earlier periods left on the tab; ``added`` came on it in its period.
-    ``reads`` are the paid reads of the newest periods, newest last."""
+    """``owed`` is what earlier periods left on the tab; ``added`` came on it in its period. Reads
+    that were more than expected bring in more than is owed, which is then below zero, and pays for
+    updates to come. ``reads`` are the paid reads of the newest periods, newest last."""
 
     measured: tuple[Measured, ...] = ()
     pins: tuple[Pin, ...] = ()
-    owed: Uint128 = 0
+    owed: int = 0
     added: Count = Count(period=0, amount=0)
     reads: tuple[Count, ...] = ()
 
@@ -137,7 +138,7 @@ def _with_measured(state: TabState, event: ActionMeasure) -> TabState:
     return replace(
         state,
         measured=tuple(Measured(name=name, gauge=gauge) for name, gauge in measured.items()),
-        owed=max(0, state.owed - event.brought_in),
+        owed=max(-_MOST, state.owed - event.brought_in),
         added=replace(state.added, amount=added),
         reads=_counted(state.reads, event.period, event.paid_reads),
     )
@@ -163,9 +164,10 @@ def _with_pin(state: TabState, event: ActionPin) -> TabState:
 
 
 def _share(state: TabState, period: int, own: int) -> int:
-    """Of the tab, spread over as many reads as the newest earlier period had; at most ``own``."""
+    """Of the tab, spread over as many reads as the newest earlier period with any had; at most
+    ``own``, and nothing while no read was ever paid."""
     earlier = [each.amount for each in state.reads if each.period < period]
-    return min(own, -(-state.owed // max(1, earlier[-1] if earlier else 1)))
+    return min(own, -(-max(0, state.owed) // earlier[-1])) if earlier else 0
 
 
 TAB: Machine[TabState, TabEvent, NoEffect] = Machine(

@@ -43,15 +43,15 @@ _value = msgspec.json.Decoder(msgspec.Raw)
 
 def outcome(words: bytes, *, mode: Mode, gas: int, pages: int) -> RunResult:
     """Read the guest's words. Words that break the form are ``bad_output``."""
-    lines = words.split(b"\n")
     try:
         words.decode()  # the decoders below look no deeper than they must
-        return _judged(lines, mode=mode, gas=gas, pages=pages)
+        return _judged(words, mode=mode, gas=gas, pages=pages)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _refused("the script tampered with how outputs are written", gas, pages)
 
 
-def _judged(lines: list[bytes], *, mode: Mode, gas: int, pages: int) -> RunResult:
+def _judged(words: bytes, *, mode: Mode, gas: int, pages: int) -> RunResult:
+    lines = words.split(b"\n")
     status = _SAYABLE.get(lines[0])
     if status is None or not _FIXED_LINES <= len(lines) <= _FIXED_LINES + MAX_EFFECTS:
         return _refused("the script tampered with how outputs are written", gas, pages)
@@ -68,7 +68,8 @@ def _judged(lines: list[bytes], *, mode: Mode, gas: int, pages: int) -> RunResul
         )
     if mode is not Mode.UPDATE and (state or effects):
         return _refused("a read returns a result only", gas, pages)
-    if any(map(nested_too_deep, (state, answer, *effects))):
+    deep = nested_too_deep(words)  # seldom even taken together
+    if deep and any(map(nested_too_deep, (state, answer, *effects))):
         return RunResult(status=Status.TOO_NESTED, gas=gas, pages=pages, error=NESTED_OUTPUT)
     for part in (*effects, state) if state else effects:
         _record.decode(part)

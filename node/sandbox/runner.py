@@ -97,7 +97,7 @@ class Runner:
         parts = (request.state, request.event, request.context)
         if sum(map(len, parts)) > MAX_INPUT_BYTES:
             return RunResult(status=Status.TOO_BIG, error="the input passes 256 KiB")
-        if any(map(nested_too_deep, parts)):
+        if nested_too_deep(b"".join(parts)) and any(map(nested_too_deep, parts)):
             return RunResult(status=Status.TOO_NESTED, error=NESTED_INPUT)
         if len(request.entry) > MAX_ENTRY_CHARACTERS:
             return RunResult(status=Status.TOO_BIG, error="the entry's name passes 64 characters")

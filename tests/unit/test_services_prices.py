@@ -142,6 +142,7 @@ async def test_reads_of_the_next_period_carry_what_updates_cost() -> None:
 async def test_what_reads_brought_in_is_owed_no_more() -> None:
     periods = Periods()
     prices = book(periods)
+    await prices.paid(SCRIPT, READ)
     await prices.updated(SCRIPT, update(), used(10_000))
     periods.now = 1
     assert await prices.of(SCRIPT, READ) == 148
@@ -153,6 +154,7 @@ async def test_what_reads_brought_in_is_owed_no_more() -> None:
 async def test_a_read_carries_no_more_than_it_costs_itself_and_the_rest_stays_owed() -> None:
     periods = Periods()
     prices = book(periods)
+    await prices.paid(SCRIPT, READ)
     await prices.updated(SCRIPT, update(), used(30_000))  # 128
     paid = []
     for periods.now in (1, 2, 3):
@@ -164,6 +166,7 @@ async def test_a_read_carries_no_more_than_it_costs_itself_and_the_rest_stays_ow
 async def test_loading_is_billed_with_the_activation() -> None:
     periods = Periods()
     prices = book(periods)
+    await prices.paid(SCRIPT, READ)
     await prices.updated(SCRIPT, replace(update(), load_gas=5_000), used(5_000))
     await prices.updated(SCRIPT, replace(update(token=keccak(b"b")), load_gas=1_000), None)
     periods.now = 1
@@ -173,6 +176,7 @@ async def test_loading_is_billed_with_the_activation() -> None:
 async def test_an_action_that_went_through_is_billed_at_its_quote() -> None:
     periods = Periods()
     prices = book(periods)
+    await prices.paid(SCRIPT, READ)
     quoted = await prices.of(SCRIPT, ACTION)
     await prices.updated(SCRIPT, replace(update(), action=ACTION), used(1_000))
     owed = 0
@@ -185,10 +189,32 @@ async def test_an_action_that_went_through_is_billed_at_its_quote() -> None:
 async def test_a_version_that_is_run_again_is_billed_once() -> None:
     periods = Periods()
     prices = book(periods)
+    await prices.paid(SCRIPT, READ)
     for _ in range(3):
         await prices.updated(SCRIPT, update(), used(10_000))
     periods.now = 1
     assert await prices.of(SCRIPT, READ) == 148
+
+
+async def test_more_reads_than_expected_pay_for_updates_to_come() -> None:
+    periods = Periods()
+    prices = book(periods)
+    await prices.paid(SCRIPT, READ)
+    await prices.updated(SCRIPT, update(), used(10_000))  # 48
+    periods.now = 1
+    for _ in range(3):
+        await prices.paid(SCRIPT, READ)
+    await prices.updated(SCRIPT, update(1), used(10_000))
+    periods.now = 2
+    assert await prices.of(SCRIPT, READ) == 100
+
+
+async def test_before_any_read_is_paid_reads_carry_nothing() -> None:
+    periods = Periods()
+    prices = book(periods)
+    await prices.updated(SCRIPT, update(), used(10_000))
+    periods.now = 1
+    assert await prices.of(SCRIPT, READ) == 100
 
 
 # -- on disk -------------------------------------------------------------------------------------
