@@ -23,13 +23,11 @@ from settlement.core.watch_events import (
     ActionClear,
     ActionReopen,
     ContractReceiveBondGone,
-    ContractReceiveClaimed,
     ContractReceiveClock,
     ContractReceiveDebited,
     ContractReceiveDemand,
     ContractReceiveForgotten,
     ContractReceiveGivenBack,
-    ContractReceivePosted,
     ContractReceiveRoot,
     ContractReceiveShown,
     ContractReceiveVoided,
@@ -38,7 +36,6 @@ from settlement.core.watch_events import (
     ContractSendVoidUnshown,
     DebitedChunk,
     Demand,
-    LaneMark,
     PerformCheckLeases,
     PerformClaim,
     PerformInspect,
@@ -78,8 +75,6 @@ class WatchState:
     shown: tuple[ShownPayout, ...] = ()
     challenger: Address = ZERO_ADDRESS
     node: Address = ZERO_ADDRESS
-    posted: tuple[LaneMark, ...] = ()
-    claimed: tuple[LaneMark, ...] = ()
     look_at: Uint64 = 0
     block: int = -1
     log_index: int = -1
@@ -195,18 +190,8 @@ def _told(state: WatchState, event: WatchLog) -> WatchState:
             )
         case ContractReceiveBondGone():
             return replace(state, bond=0)
-        case ContractReceivePosted(lane=lane):
-            return replace(state, posted=_marked(state.posted, lane))
-        case ContractReceiveClaimed(lane=lane):
-            return replace(state, claimed=_marked(state.claimed, lane))
         case _:
             return state
-
-
-def _marked(marks: tuple[LaneMark, ...], lane: LaneMark) -> tuple[LaneMark, ...]:
-    name = (lane.node, lane.signer, lane.token_class)
-    others = (m for m in marks if (m.node, m.signer, m.token_class) != name)
-    return (*others, lane)
 
 
 def stage_at(state: WatchState, now: int, settle_until: int, direct_until: int) -> WatchStage:

@@ -33,16 +33,6 @@ class WatchedChunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LaneMark:
-    """An amount that the hub holds for a lane of the period."""
-
-    node: Address
-    signer: Address
-    token_class: Hash
-    amount: Uint128
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """Somebody asked what an account is paid; it must be shown until ``answer_until``."""
 
@@ -138,20 +128,6 @@ class ContractReceiveVoided(WatchLog):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractReceiveBondGone(WatchLog):
     """The period's bond was released or forfeited."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractReceivePosted(WatchLog):
-    """A lane's voucher was posted; ``amount`` counts as acknowledged."""
-
-    lane: LaneMark
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractReceiveClaimed(WatchLog):
-    """A lane was claimed directly, up to ``amount`` in all."""
-
-    lane: LaneMark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ import structlog
 from settlement.chain.calls import compact
 from settlement.core.claim_pages import ClaimPages, lane_id
 from settlement.core.lane import NO_SIGNATURE, LaneState
-from settlement.core.watch import WATCH, WatchState, debited_stream
+from settlement.core.lane_marks import LaneMarks
+from settlement.core.watch import debited_stream
 from settlement.core.watch_events import (
     ContractSendForfeit,
     ContractSendRestore,
@@ -23,7 +24,7 @@ from settlement.ports import chain_records as records
 from settlement.ports.chain import Call, TransactionReceipt
 from settlement.ports.chain_events import DirectClaimed, DirectRowSkipped
 from settlement.services.engine import Effect, Performer
-from settlement.services.watch_knowledge import WatchKnowledge, amount_of
+from settlement.services.watch_knowledge import WatchKnowledge
 from settlement.types import ZERO_HASH, Address, Hash, Signature
 
 ROWS_PER_CLAIM = 48
@@ -88,11 +89,12 @@ class Recovery:
 
     async def _post(self, effect: Effect) -> None:
         """Post what is promised and leased and not acknowledged, while that still counts."""
-        task, state = await self._known.task(effect)
+        task, _ = await self._known.task(effect)
         windows = await self._known.calendar.windows(task.period)
         for lane in await self._known.lanes(task):
             within = min(lane.highest, lane.lease_cap)
-            known = max(lane.acknowledged, amount_of(state.posted, lane))
+            marks = await self._known.marks(lane.node, task.period)
+            known = max(lane.acknowledged, marks.posted_for(lane.signer, lane.token_class))
             if within - known < self._least or not lane.acknowledgement:
                 continue
             if await self._known.calendar.seconds() >= windows.settle_from:
@@ -126,22 +128,22 @@ class Recovery:
 
     async def _claim(self, effect: Effect) -> None:
         """Claim every lane whose channel the anchor did not settle, or was made to give back."""
-        task, state = await self._known.task(effect)
-        claimable = [lane for lane in await self._known.lanes(task) if self._claimable(state, lane)]
-        open_ = {lane.signer: await self._is_open(lane) for lane in claimable}
-        wanted = [lane for lane in claimable if open_[lane.signer]]
-        wanted.sort(key=lambda lane: (lane.node, lane.token_class, lane.signer))
-        for node, group in groupby(wanted, key=lambda lane: lane.node):
-            await self._claim_for(node, state, list(group))
+        task, _ = await self._known.task(effect)
+        lanes = sorted(await self._known.lanes(task), key=lambda lane: lane.node)
+        for node, group in groupby(lanes, key=lambda lane: lane.node):
+            marks = await self._known.marks(node, task.period)
+            claimable = [lane for lane in group if self._claimable(marks, lane)]
+            open_ = {lane.signer: await self._is_open(lane) for lane in claimable}
+            await self._claim_for(marks, [lane for lane in claimable if open_[lane.signer]])
 
-    async def _claim_for(self, node: Address, state: WatchState, lanes: list[LaneState]) -> None:
+    async def _claim_for(self, marks: LaneMarks, lanes: Sequence[LaneState]) -> None:
         """Page by page; a page that somebody else changed meanwhile is left to the next look."""
-        period = state.period
+        node, period = marks.node, marks.period
         waiting = {lane_id(lane.signer, period, node, lane.token_class): lane for lane in lanes}
-        pages = await self._claim_pages(node, period)
+        pages = await self._claim_pages(marks) if waiting else ClaimPages.of({}, [])
         while claim := pages.next_claim(waiting, ROWS_PER_CLAIM):
             chunk = [waiting.pop(lane) for lane in claim.lanes]
-            rows = [_claim_row(_as_posted(lane, state)) for lane in chunk]
+            rows = [_claim_row(_as_posted(lane, marks)) for lane in chunk]
             paid = [records.PaidLane(lane=e.lane, amount=e.amount) for e in claim.paid]
             call = self._calls.claim_direct(node, period, rows, page=claim.page, paid=paid)
             receipt = await self._known.submit(call)
@@ -150,23 +152,24 @@ class Recovery:
             self._note_refused(node, period, chunk, receipt)
             pages = pages.after(_paid_by(receipt))
 
-    async def _claim_pages(self, node: Address, period: int) -> ClaimPages:
+    async def _claim_pages(self, marks: LaneMarks) -> ClaimPages:
         """What the node's lanes were paid, whoever their anchors are."""
-        paid: dict[Hash, int] = {}
-        for key in await self._known.engine.store.keys(WATCH.kind):
-            if key.endswith(f"/{period}"):
-                for mark in (await self._known.engine.state(WATCH, key)).claimed:
-                    if mark.node == node:
-                        paid[lane_id(mark.signer, period, node, mark.token_class)] = mark.amount
+        node, period = marks.node, marks.period
+        paid = {
+            lane_id(mark.signer, period, node, mark.token_class): mark.amount
+            for mark in marks.claimed
+        }
         words: list[int] = []
         while word := await self._known.chain.claim_page(node, period, len(words)):
             words.append(word)
         return ClaimPages.of(paid, words)
 
-    def _claimable(self, state: WatchState, lane: LaneState) -> bool:
-        owed = max(min(lane.highest, lane.lease_cap), amount_of(state.posted, lane))
+    def _claimable(self, marks: LaneMarks, lane: LaneState) -> bool:
+        posted = marks.posted_for(lane.signer, lane.token_class)
+        owed = max(min(lane.highest, lane.lease_cap), posted)
+        left = owed - marks.claimed_for(lane.signer, lane.token_class)
         named = (lane.node, lane.signer, lane.token_class, lane.period)
-        return owed - amount_of(state.claimed, lane) >= self._least and named not in self._refused
+        return left >= self._least and named not in self._refused
 
     async def _is_open(self, lane: LaneState) -> bool:
         channel = await self._known.directory.channel(lane.signer, lane.period)
@@ -189,9 +192,10 @@ class Recovery:
                 self._refused.add((node, lane.signer, lane.token_class, period))
 
 
-def _as_posted(lane: LaneState, state: WatchState) -> LaneState:
+def _as_posted(lane: LaneState, marks: LaneMarks) -> LaneState:
     """The lane without its signatures where more was posted than they would show."""
-    if amount_of(state.posted, lane) <= min(lane.highest, lane.lease_cap):
+    posted = marks.posted_for(lane.signer, lane.token_class)
+    if posted <= min(lane.highest, lane.lease_cap):
         return lane
     return replace(lane, signature=NO_SIGNATURE, acknowledgement=NO_SIGNATURE)
 

@@ -67,7 +67,7 @@ class RootInspection:
         task, state = await self._known.task(effect)
         if state.stage is not WatchStage.COMMITTED:
             return
-        debts = await self._known.debts(task, state)
+        debts = await self._known.debts(task)
         if not debts:
             return
         leaves = await self._leaves(state)

@@ -1,21 +1,20 @@
 """What a watchtower knows of an anchor's period, and how it sends what follows from that."""
 
-from collections.abc import Sequence
-
 import structlog
 
 from settlement.core.lane import NO_SIGNATURE, LaneState
+from settlement.core.lane_marks import LANE_MARKS, LaneMarks, marks_key
 from settlement.core.owed import OwedLane, OwedNode, node_share
 from settlement.core.refusals import ChannelUnknown
 from settlement.core.watch import WATCH, WatchState, watch_key
-from settlement.core.watch_events import LaneMark, WatchTask
+from settlement.core.watch_events import WatchTask
 from settlement.ports.chain import Call, ChainReader, ChainWriter, TransactionReceipt
 from settlement.ports.chain_errors import CallReverted
 from settlement.services.calendar import Calendar
 from settlement.services.directory import ChannelDirectory
 from settlement.services.engine import Effect, Engine
 from settlement.services.evidence import EvidenceBook
-from settlement.types import ZERO_ADDRESS, Address
+from settlement.types import ZERO_ADDRESS, Address, Hash
 
 
 class WatchKnowledge:
@@ -63,17 +62,25 @@ class WatchKnowledge:
         lanes = await self._evidence.lanes(task.period)
         return [lane for lane in lanes if await self._anchor_of(lane) == task.anchor]
 
-    async def debts(self, task: WatchTask, state: WatchState) -> list[OwedNode]:
+    async def marks(self, node: Address, period: int) -> LaneMarks:
+        """What the hub holds for a node's lanes."""
+        return await self.engine.state(LANE_MARKS, marks_key(node, period))
+
+    async def debts(self, task: WatchTask) -> list[OwedNode]:
         """What the anchor owes each node over the channels that it settled."""
         shares = await self.calendar.shares(task.period)
         found: dict[Address, list[OwedLane]] = {}
+        issuers: dict[Hash, int] = {}
         for lane in await self.lanes(task):
             channel = await self.directory.channel(lane.signer, lane.period)
-            posted = amount_of(state.posted, lane)
+            marks = await self.marks(lane.node, task.period)
+            posted = marks.posted_for(lane.signer, lane.token_class)
             gross = max(lane.acknowledged, posted)
             if not gross or not channel.settled_by(task.anchor, task.period):
                 continue
-            _, issuer_share = await self.chain.revenue(lane.token_class, task.period)
+            if lane.token_class not in issuers:
+                _, share = await self.chain.revenue(lane.token_class, task.period)
+                issuers[lane.token_class] = share
             by_ack = lane.acknowledged >= posted
             owed = OwedLane(
                 signer=lane.signer,
@@ -81,7 +88,7 @@ class WatchKnowledge:
                 acknowledged=gross,
                 lease_cap=lane.lease_cap if by_ack else 0,
                 signature=lane.acknowledgement if by_ack else NO_SIGNATURE,
-                share=node_share(gross, shares, issuer_share),
+                share=node_share(gross, shares, issuers[lane.token_class]),
             )
             found.setdefault(lane.node, []).append(owed)
         debts = [
@@ -101,9 +108,3 @@ class WatchKnowledge:
         except CallReverted as error:
             self._log.info("overtaken", purpose=call.purpose, error=error.error)
             return None
-
-
-def amount_of(marks: Sequence[LaneMark], lane: LaneState) -> int:
-    """What the hub holds for a lane."""
-    name = (lane.node, lane.signer, lane.token_class)
-    return max((m.amount for m in marks if (m.node, m.signer, m.token_class) == name), default=0)

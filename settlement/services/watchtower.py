@@ -14,6 +14,14 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
+from settlement.core.lane_marks import (
+    LANE_MARKS,
+    ContractReceiveClaimed,
+    ContractReceivePosted,
+    ContractReceiveUnmarked,
+    LaneMark,
+    marks_key,
+)
 from settlement.core.month_events import DebitedRow
 from settlement.core.owed import ShownRange
 from settlement.core.payouts import PayoutLeaf
@@ -21,18 +29,15 @@ from settlement.core.watch import LOOKS_PER_WINDOW, WATCH, WatchState, watch_key
 from settlement.core.watch_events import (
     ActionReopen,
     ContractReceiveBondGone,
-    ContractReceiveClaimed,
     ContractReceiveClock,
     ContractReceiveDebited,
     ContractReceiveDemand,
     ContractReceiveForgotten,
     ContractReceiveGivenBack,
-    ContractReceivePosted,
     ContractReceiveRoot,
     ContractReceiveShown,
     ContractReceiveVoided,
     Demand,
-    LaneMark,
     ShownPayout,
     WatchEvent,
     WatchLog,
@@ -126,6 +131,11 @@ class Watchtower:
             if (await self._engine.state(WATCH, key)).block >= replaced_from:
                 stale.add(key)
                 await self._engine.apply(WATCH, key, ContractReceiveForgotten())
+        for key in await self._engine.store.keys(LANE_MARKS.kind):
+            if (await self._engine.state(LANE_MARKS, key)).block >= replaced_from:
+                stale.add(key)
+                forget = ContractReceiveUnmarked(block=replaced_from, log_index=0)
+                await self._engine.apply(LANE_MARKS, key, forget)
         for event in await chain_events(chain, first_block, replaced_from - 1) if stale else ():
             await self._told(event)
 
@@ -166,18 +176,15 @@ class Watchtower:
         await self._take(event.anchor, event.period, told)
 
     async def _lane_told(self, event: VoucherPosted | DirectClaimed) -> None:
-        channel = await self._directory.channel(event.signer, event.period)
-        anchor = await self._directory.anchor_at(channel, event.period)
+        """Every node's lanes are kept: somebody may hand one over later."""
         posted = isinstance(event, VoucherPosted)
-        lane = LaneMark(
-            node=event.node,
-            signer=event.signer,
-            token_class=event.token_class,
-            amount=event.amount if isinstance(event, VoucherPosted) else event.claimed,
-        )
+        amount = event.amount if isinstance(event, VoucherPosted) else event.claimed
+        lane = LaneMark(signer=event.signer, token_class=event.token_class, amount=amount)
         kind = ContractReceivePosted if posted else ContractReceiveClaimed
         told = kind(block=event.block, log_index=event.log_index, lane=lane)
-        await self._take(anchor, event.period, told)
+        key = marks_key(event.node, event.period)
+        if event.position > (await self._engine.state(LANE_MARKS, key)).position:
+            await self._engine.apply(LANE_MARKS, key, told)
 
     async def _take(self, anchor: Address, period: int, told: WatchLog) -> None:
         if told.position > (await self.watched(anchor, period)).position:

@@ -19,7 +19,6 @@ from settlement.core.watch_events import (
     ActionClear,
     ActionReopen,
     ContractReceiveBondGone,
-    ContractReceiveClaimed,
     ContractReceiveClock,
     ContractReceiveDebited,
     ContractReceiveDemand,
@@ -32,7 +31,6 @@ from settlement.core.watch_events import (
     ContractSendRestore,
     ContractSendVoidUnshown,
     Demand,
-    LaneMark,
     PerformCheckLeases,
     PerformClaim,
     PerformInspect,
@@ -46,10 +44,9 @@ from settlement.core.watch_events import (
 from settlement.core.watch_events import (
     WatchStage as Stage,
 )
-from settlement.types import Address, Hash, keccak
+from settlement.types import Address, keccak
 
 ANCHOR, NODE, FINDER = (Address(bytes([n]) * 20) for n in (1, 2, 3))
-CLASS = Hash(b"c" * 32)
 KEY = watch_key(ANCHOR, 5)
 WINDOWS = PeriodWindows(
     opens_at=0, closes_at=1_000, settle_from=1_200, settle_until=1_600, direct_until=2_800
@@ -177,7 +174,6 @@ class AnyPeriod(RuleBasedStateMachine):
         self.bond = 0
         self.restored: set[int] = set()
         self.chunks = 0
-        self.claimed: dict[int, int] = {}
         self.effects: list[WatchEffect] = []
 
     def _tell(self, event: WatchLog) -> None:
@@ -257,17 +253,6 @@ class AnyPeriod(RuleBasedStateMachine):
         self.restored.add(chunk)
         self._tell(ContractReceiveGivenBack(block=self._next(), log_index=0, chunk=chunk))
 
-    @rule(lane=st.integers(0, 3), amount=st.integers(1, 9))
-    def claim(self, lane: int, amount: int) -> None:
-        self.claimed[lane] = self.claimed.get(lane, 0) + amount
-        mark = LaneMark(
-            node=NODE,
-            signer=Address(bytes([lane]) * 20),
-            token_class=CLASS,
-            amount=self.claimed[lane],
-        )
-        self._tell(ContractReceiveClaimed(block=self._next(), log_index=0, lane=mark))
-
     @precondition(lambda self: self.told)
     @rule(pick=st.integers(min_value=0))
     def tell_again(self, pick: int) -> None:
@@ -290,8 +275,6 @@ class AnyPeriod(RuleBasedStateMachine):
         assert {chunk.number for chunk in self.state.chunks if chunk.restored} == self.restored
         assert len(self.state.unrestored) == self.chunks - len(self.restored)
         assert self.state.bond == self.bond
-        kept = {mark.signer[0]: mark.amount for mark in self.state.claimed}
-        assert kept == self.claimed
 
 
 TestAnyPeriod = AnyPeriod.TestCase
