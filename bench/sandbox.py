@@ -6,7 +6,6 @@ Runs are of the flight ticket's own script, from Python, JSON in and JSON out, i
 
 import asyncio
 import json
-import os
 import resource
 import statistics
 import subprocess
