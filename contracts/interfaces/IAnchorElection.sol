@@ -4,12 +4,13 @@ pragma solidity ^0.8.24;
 /// @title Which anchors serve: elected by the votes of stake
 /// @notice A ballot approves up to eight anchors and stands until it is replaced. In every period
 /// anyone may count ballots: each adds its voter's votes, as they were when the period opened, to
-/// every anchor that it approves. The most approved form the active set of the next period. Where
-/// nobody counted, the last elected set stays; before the first election the first anchors that
-/// registered serve.
+/// every anchor that it approves. The most approved take the seats of the next period, provided that
+/// at least 4 % of all votes took part; where fewer did, the last elected set stays. Seats that no
+/// vote fills go to the anchors that registered first, so that a few votes never make a set of a few.
 /// @dev Nothing loops over voters. The set is kept in order while ballots are counted, so a period's
-/// boundary needs no transaction. Safety needs: past votes never change. Liveness needs: somebody
-/// counts, which those who would be elected do.
+/// boundary needs no transaction. Safety needs: past votes never change; honest holders have
+/// ballots, which anybody may count. Liveness needs: somebody counts, which those who would be elected
+/// do.
 interface IAnchorElection {
     /// @notice A voter approves exactly these anchors now.
     event BallotCast(address indexed voter, address[] anchors);
@@ -58,6 +59,12 @@ interface IAnchorElection {
 
     /// @notice The votes that the node with this number has got in the count of `period`.
     function tallyOf(uint32 number, uint32 period) external view returns (uint256);
+
+    /// @notice The votes that took part in the count of `period`.
+    function turnoutOf(uint32 period) external view returns (uint256);
+
+    /// @notice The part of all votes that must take part, in basis points.
+    function leastTurnout() external view returns (uint16);
 
     /// @notice How many anchors a set has at most.
     function seats() external view returns (uint32);

@@ -13,6 +13,10 @@ contract AnchorElection is IAnchorElection {
     uint8 private constant ROLE_ANCHOR = 2;
     uint256 private constant LARGEST_BALLOT = 8;
     uint256 private constant MOST_SEATS = 64;
+    uint256 private constant WHOLE = 10_000;
+
+    /// @inheritdoc IAnchorElection
+    uint16 public constant leastTurnout = 400;
 
     IParameters public immutable parameters;
     INodeRegistry public immutable nodes;
@@ -25,7 +29,9 @@ contract AnchorElection is IAnchorElection {
     mapping(uint32 period => mapping(uint32 number => uint256 votes)) private _tallies;
     /// @dev The leaders of a count, most votes first.
     mapping(uint32 period => uint32[] numbers) private _leaders;
-    /// @dev Periods in which somebody counted, in order.
+    /// @inheritdoc IAnchorElection
+    mapping(uint32 period => uint256 votes) public turnoutOf;
+    /// @dev Periods in which enough votes were counted, in order.
     uint32[] private _counts;
 
     constructor(IParameters parameters_, INodeRegistry nodes_, IVotes votes_, uint32 seats_) {
@@ -58,12 +64,15 @@ contract AnchorElection is IAnchorElection {
         uint32 period = parameters.currentPeriod();
         if (_counted[voter][period]) revert AnchorElection_AlreadyCounted(voter, period);
         uint256 opensAt = parameters.windowsOf(period).opensAt;
+        uint256 before = turnoutOf[period];
         uint256 weight = opensAt < block.timestamp ? votes.getPastVotes(voter, opensAt) : 0;
         uint32[] memory numbers = _ballots[voter];
         if (weight == 0 || numbers.length == 0) revert AnchorElection_NothingToCount(voter, period);
 
         _counted[voter][period] = true;
-        if (_leaders[period].length == 0) _counts.push(period);
+        turnoutOf[period] = before + weight;
+        uint256 enough = votes.getPastTotalSupply(opensAt) * leastTurnout / WHOLE;
+        if (before < enough && before + weight >= enough) _counts.push(period);
         for (uint256 i; i < numbers.length; ++i) {
             uint256 tally = _tallies[period][numbers[i]] + weight;
             _tallies[period][numbers[i]] = tally;
@@ -123,28 +132,49 @@ contract AnchorElection is IAnchorElection {
         }
     }
 
-    /// @dev What was counted last before `period`; those that are no active anchors now are left out.
+    /// @dev Whom the last election before `period` seated, and then who registered first; those that
+    /// are no active anchors now are left out.
     function _serving(uint32 period) private view returns (address[] memory serving) {
         uint256 i = _counts.length;
         while (i != 0 && _counts[i - 1] >= period) --i;
-        address[] memory found = i == 0 ? nodes.anchors(0, seats) : _keys(_leaders[_counts[i - 1]], period);
-        serving = new address[](found.length);
-        uint256 kept;
-        uint32 current = parameters.currentPeriod();
-        for (uint256 j; j < found.length; ++j) {
-            // a key that comes later cannot be asked yet; its node is asked by today's key
-            address key = period > current ? nodes.keyOf(nodes.numberOf(found[j])) : found[j];
-            if (period < current || nodes.isActive(key, ROLE_ANCHOR)) serving[kept++] = found[j];
-        }
-        assembly ("memory-safe") {
-            mstore(serving, kept)
+        uint32[] memory elected = i == 0 ? new uint32[](0) : _leaders[_counts[i - 1]];
+        uint32[] memory seated = new uint32[](seats);
+        uint256 count_ = _seat(seated, 0, elected, period);
+        if (count_ < seats) count_ = _seat(seated, count_, _registered(), period);
+        serving = new address[](count_);
+        for (uint256 j; j < count_; ++j) {
+            serving[j] = nodes.keyAt(seated[j], period);
         }
     }
 
-    function _keys(uint32[] storage numbers, uint32 period) private view returns (address[] memory keys) {
-        keys = new address[](numbers.length);
-        for (uint256 i; i < keys.length; ++i) {
-            keys[i] = nodes.keyAt(numbers[i], period);
+    /// @dev Seats those of `candidates` that are active and have no seat yet, while seats are free.
+    /// Of a period that is over nobody can be left out any more.
+    function _seat(uint32[] memory seated, uint256 count_, uint32[] memory candidates, uint32 period)
+        private
+        view
+        returns (uint256)
+    {
+        bool over = period < parameters.currentPeriod();
+        for (uint256 i; i < candidates.length && count_ < seated.length; ++i) {
+            uint32 number = candidates[i];
+            bool serves = over || nodes.isActive(nodes.keyOf(number), ROLE_ANCHOR);
+            if (serves && !_has(seated, count_, number)) seated[count_++] = number;
         }
+        return count_;
+    }
+
+    function _registered() private view returns (uint32[] memory numbers) {
+        address[] memory keys = nodes.anchors(0, uint32(MOST_SEATS));
+        numbers = new uint32[](keys.length);
+        for (uint256 i; i < keys.length; ++i) {
+            numbers[i] = nodes.numberOf(keys[i]);
+        }
+    }
+
+    function _has(uint32[] memory numbers, uint256 count_, uint32 number) private pure returns (bool) {
+        for (uint256 i; i < count_; ++i) {
+            if (numbers[i] == number) return true;
+        }
+        return false;
     }
 }

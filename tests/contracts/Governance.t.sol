@@ -3,8 +3,10 @@ pragma solidity ^0.8.26;
 
 import {NetworkGovernor} from "../../contracts/governance/NetworkGovernor.sol";
 import {Timelock} from "../../contracts/governance/Timelock.sol";
+import {IDisputeManager} from "../../contracts/interfaces/IDisputeManager.sol";
 import {IParameters} from "../../contracts/interfaces/IParameters.sol";
 import {IServiceToken} from "../../contracts/interfaces/IServiceToken.sol";
+import {ISmartLayerMessages} from "../../contracts/interfaces/ISmartLayerMessages.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 
@@ -165,6 +167,44 @@ contract GovernanceTest is Fixture {
         vm.assertEq(votes.getVotes(STRANGER), stake.balanceOf(OPERATOR), "held votes");
     }
 
+    function test_a_vote_vetoes_a_case_before_it_can_be_executed() public {
+        vm.prank(address(timelock));
+        registry.setDisputes(address(disputes));
+        populate();
+        ISmartLayerMessages.ServiceFinding memory finding =
+            ISmartLayerMessages.ServiceFinding(node, 0, 0, bytes32("bundle"));
+        bytes32 digest = lens.hashServiceFinding(address(hub), finding);
+        (uint256 low, uint256 high) =
+            anchor < otherAnchor ? (ANCHOR_SECRET, OTHER_ANCHOR_SECRET) : (OTHER_ANCHOR_SECRET, ANCHOR_SECRET);
+        (bytes32[] memory r, bytes32[] memory vs) = (new bytes32[](2), new bytes32[](2));
+        (r[0], vs[0]) = vm.signCompact(low, digest);
+        (r[1], vs[1]) = vm.signCompact(high, digest);
+        bytes32 caseId = disputes.openCase(finding, "ipfs://bundle", r, vs);
+        addCall(address(disputes), abi.encodeCall(disputes.vetoCase, (caseId)));
+        pass(propose(OWNER));
+        vm.warp(block.timestamp + NOTICE);
+        vm.assertLe(block.timestamp + 1, disputes.caseOf(caseId).executableAt, "a vote is quicker");
+        governor.execute(targets, values, calls, hash);
+        vm.warp(disputes.caseOf(caseId).executableAt);
+        vm.expectPartialRevert(IDisputeManager.DisputeManager_CaseStatus.selector);
+        disputes.executeCase(caseId);
+    }
+
+    function test_a_proposer_takes_its_proposal_back_before_voting_begins() public {
+        addCall(address(brake), abi.encodeCall(brake.setGuardian, (STRANGER)));
+        uint256 id = propose(OWNER);
+        vm.assertTrue(governor.proposalNeedsQueuing(id), "all go through the timelock");
+        vm.prank(OWNER);
+        governor.cancel(targets, values, calls, hash);
+        vm.assertEq(uint256(governor.state(id)), uint256(IGovernor.ProposalState.Canceled), "taken back");
+    }
+
+    function test_votes_are_counted_by_time() public view {
+        vm.assertEq(keccak256(bytes(votes.CLOCK_MODE())), keccak256("mode=timestamp"), "staked");
+        vm.assertEq(keccak256(bytes(stake.CLOCK_MODE())), keccak256("mode=timestamp"), "held");
+        vm.assertEq(uint256(votes.clock()), block.timestamp, "now");
+    }
+
     function test_only_the_registry_moves_votes_and_is_named_once() public {
         vm.expectRevert();
         vm.prank(STRANGER);
@@ -177,9 +217,15 @@ contract GovernanceTest is Fixture {
     function handOver() private {
         vm.startPrank(OWNER);
         service.setMinter(address(timelock));
-        address[5] memory owned =
-            [address(parameters), address(brake), address(rewards), address(registry), address(service)];
-        for (uint256 i; i < 5; ++i) {
+        address[6] memory owned = [
+            address(parameters),
+            address(brake),
+            address(rewards),
+            address(registry),
+            address(service),
+            address(disputes)
+        ];
+        for (uint256 i; i < owned.length; ++i) {
             (bool done,) =
                 owned[i].call(abi.encodeWithSignature("transferOwnership(address)", address(timelock)));
             vm.assertTrue(done, "offered");

@@ -8,6 +8,8 @@ import {Fixture} from "./support/Fixture.sol";
 contract NodeRegistryElectionTest is Fixture {
     uint256 private constant ANCHORS = 5;
     uint32 private constant SEATS = 3;
+    /// @dev A percent of all votes.
+    uint256 private constant UNIT = 1e24;
 
     address[] private keys;
 
@@ -17,9 +19,9 @@ contract NodeRegistryElectionTest is Fixture {
         for (uint256 i; i < ANCHORS; ++i) {
             keys.push(registerNode(0xA00 + i, 2, ANCHOR_STAKE));
         }
-        give(PAYER, 30);
-        give(AIRLINE, 20);
-        give(STRANGER, 10);
+        give(PAYER, 3 * UNIT);
+        give(AIRLINE, 2 * UNIT);
+        give(STRANGER, UNIT);
         toPeriod(1);
         vm.warp(block.timestamp + 1);
     }
@@ -33,11 +35,11 @@ contract NodeRegistryElectionTest is Fixture {
         approve(AIRLINE, 3, 4);
         approve(STRANGER, 2, 1);
         vm.expectEmit();
-        emit IAnchorElection.BallotCounted(STRANGER, 1, 10);
+        emit IAnchorElection.BallotCounted(STRANGER, 1, UNIT);
         election.count(STRANGER);
         election.count(PAYER);
         election.count(AIRLINE);
-        vm.assertEq(election.tallyOf(registry.numberOf(keys[4]), 1), 50, "two voters");
+        vm.assertEq(election.tallyOf(registry.numberOf(keys[4]), 1), 5 * UNIT, "two voters");
         vm.assertEq(election.activeAnchors(2)[0], keys[4], "most approved");
         vm.assertEq(election.activeAnchors(2)[1], keys[3], "second");
         vm.assertEq(election.activeAnchors(2).length, SEATS, "seats");
@@ -57,27 +59,72 @@ contract NodeRegistryElectionTest is Fixture {
         election.count(AIRLINE);
         election.count(PAYER);
         address[] memory serving = election.activeAnchors(2);
-        vm.assertEq(serving[0], keys[4], "30");
-        vm.assertEq(election.tallyOf(registry.numberOf(serving[1]), 1), 20, "20");
-        vm.assertEq(election.tallyOf(registry.numberOf(serving[2]), 1), 20, "20");
+        vm.assertEq(serving[0], keys[4], "three");
+        vm.assertEq(election.tallyOf(registry.numberOf(serving[1]), 1), 2 * UNIT, "two");
+        vm.assertEq(election.tallyOf(registry.numberOf(serving[2]), 1), 2 * UNIT, "two");
     }
 
     function test_an_anchor_that_left_does_not_serve() public {
         approve(PAYER, 3, 4);
+        approve(AIRLINE, 3, 4);
         election.count(PAYER);
+        election.count(AIRLINE);
         vm.prank(OPERATOR);
         registry.leave(keys[4]);
         toPeriod(2);
-        vm.assertEq(election.activeAnchors(2).length, 1, "one");
-        vm.assertEq(election.activeAnchors(2)[0], keys[3], "who stayed");
+        assertServing(2, keys[3], keys[0], keys[1]);
+        vm.prank(OPERATOR);
+        registry.leave(keys[0]);
+        assertServing(2, keys[3], keys[1], keys[2]);
+        toPeriod(3);
+        vm.assertTrue(election.isElected(keys[4], 2), "of a past period nobody is left out");
+    }
+
+    function test_a_few_votes_elect_nobody() public {
+        approve(PAYER, 4, 4);
+        election.count(PAYER);
+        vm.assertEq(election.turnoutOf(1), 3 * UNIT, "less than 4 %");
+        vm.assertFalse(election.isElected(keys[4], 2), "not elected");
+        approve(STRANGER, 3, 3);
+        election.count(STRANGER);
+        vm.assertEq(election.turnoutOf(1) * 10_000 / stake.totalSupply(), election.leastTurnout(), "enough");
+        vm.assertTrue(election.isElected(keys[4], 2), "elected");
+        approve(AIRLINE, 2, 2);
+        election.count(AIRLINE);
+        assertServing(2, keys[4], keys[2], keys[3]);
+    }
+
+    function test_seats_that_no_vote_fills_go_to_who_registered_first() public {
+        approve(PAYER, 4, 4);
+        approve(STRANGER, 4, 4);
+        election.count(PAYER);
+        election.count(STRANGER);
+        assertServing(2, keys[4], keys[0], keys[1]);
+        toPeriod(2);
+        vm.warp(block.timestamp + 1);
+        approve(STRANGER, 3, 3);
+        election.count(STRANGER);
+        assertServing(3, keys[4], keys[0], keys[1]);
+    }
+
+    function test_who_has_fewer_votes_takes_no_seat() public {
+        approve(PAYER, 4, 3);
+        approve(AIRLINE, 2, 2);
+        approve(STRANGER, 0, 1);
+        election.count(PAYER);
+        election.count(AIRLINE);
+        election.count(STRANGER);
+        address[] memory serving = election.activeAnchors(2);
+        vm.assertEq(serving.length, 3, "three");
+        vm.assertEq(serving[2], keys[2], "the third");
     }
 
     function test_votes_count_as_they_were_when_the_period_opened() public {
         vm.prank(PAYER);
-        stake.transfer(STRANGER, 30);
+        stake.transfer(STRANGER, UNIT);
         approve(STRANGER, 4, 4);
         election.count(STRANGER);
-        vm.assertEq(election.tallyOf(registry.numberOf(keys[4]), 1), 10, "bought too late");
+        vm.assertEq(election.tallyOf(registry.numberOf(keys[4]), 1), UNIT, "bought too late");
     }
 
     function test_a_ballot_counts_once_a_period() public {
@@ -122,7 +169,9 @@ contract NodeRegistryElectionTest is Fixture {
 
     function test_an_elected_anchor_keeps_its_seat_with_a_new_key() public {
         approve(PAYER, 4, 4);
+        approve(AIRLINE, 4, 4);
         election.count(PAYER);
+        election.count(AIRLINE);
         bytes memory proof = keyProof(0xBEEF, OPERATOR);
         vm.prank(OPERATOR);
         registry.rotateKey(keys[4], vm.addr(0xBEEF), proof);
