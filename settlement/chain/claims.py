@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 ACCOUNT_KIND = "chain_account"
 CLAIM_KIND = "chain_claim"
+_GAP = "gap/"
 
 
 class ClaimBook:
@@ -130,7 +131,7 @@ class ClaimBook:
 def filler(nonce: int, account: Address, cap: int) -> Claim:
     """A transaction that only spends a nonce which nothing else will: nothing, to ourselves."""
     return Claim(
-        name=f"gap/{nonce}",
+        name=f"{_GAP}{nonce}",
         purpose=f"fill the gap at nonce {nonce}",
         contract=account,
         data=b"",
@@ -140,6 +141,11 @@ def filler(nonce: int, account: Address, cap: int) -> Claim:
         cap=cap,
         versions=(),
     )
+
+
+def is_filler(claim: Claim) -> bool:
+    """Whether a claim only fills a gap, so that no caller waits for it."""
+    return claim.name.startswith(_GAP)
 
 
 def renewed(claim: Claim, stage: Stage) -> Claim:

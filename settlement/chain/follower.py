@@ -123,8 +123,7 @@ class Follower:
     async def step(self) -> ChainBatch | None:
         """The next batch, or None where there is nothing new. Raises what the reader raises."""
         cursor = await self._load()
-        head = await self.reader.head()
-        kept = await self._still_on_chain(cursor)
+        head, kept = await asyncio.gather(self.reader.head(), self._still_on_chain(cursor))
         replaced_from = None
         if kept != cursor.shown:
             replaced_from = kept[-1][0] + 1
@@ -200,7 +199,7 @@ class Follower:
                 first=first, last=first - 1, head=head, events=(), replaced_from=replaced_from
             )
             return self._offer(batch, cursor)
-        before = await self._chained(first, last)
+        before = await self._chained(first, last, head.number)
         events = await self._events(first, last, self.watched)
         if not (_belong(events, before) and await self._consistent(cursor, before)):
             return None  # the chain moved while we read; the next step sees the new one
@@ -210,9 +209,9 @@ class Follower:
         shown = (*cursor.shown, *((block.number, block.hash) for block in before))
         return self._offer(batch, Cursor(next_block=last + 1, shown=shown[-REMEMBERED_BLOCKS:]))
 
-    async def _chained(self, first: int, last: int) -> list[Block]:
-        # Blocks far below the newest are not replaced any more: a few hashes are enough there.
-        oldest = max(first, last - REMEMBERED_BLOCKS + 1)
+    async def _chained(self, first: int, last: int, newest: int) -> list[Block]:
+        # Blocks far below the newest are not replaced any more: the last one's hash is enough.
+        oldest = max(first, min(last, newest - REMEMBERED_BLOCKS + 1))
         asked = (self.reader.block(number) for number in range(oldest, last + 1))
         return list(await asyncio.gather(*asked))
 
@@ -222,10 +221,9 @@ class Follower:
         for parent, child in pairwise(before):
             if child.parent != parent.hash:
                 return False
-        newest = before[-1]
-        if await self._hash_of(newest.number) != newest.hash:
-            return False
-        return not cursor.shown or await self._hash_of(cursor.shown[-1][0]) == cursor.shown[-1][1]
+        expected = dict((*cursor.shown[-1:], (before[-1].number, before[-1].hash)))
+        found = await asyncio.gather(*map(self._hash_of, expected))
+        return found == list(expected.values())
 
     async def _history_batch(self, cursor: Cursor, head: Block) -> ChainBatch:
         contract, first = next(iter(self._history.items()))

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from settlement.chain.claims import ClaimBook, filler, renewed
+from settlement.chain.claims import ClaimBook, filler, is_filler, renewed
 from settlement.chain.receipts import Json, mined
 from settlement.chain.rpc import Rpc
 from settlement.chain.transactions import Transaction
@@ -100,6 +100,7 @@ class Outstanding:
         self._failpoint = failpoint
         self._watches: dict[str, Watch] = {}
         self._pushing = asyncio.Lock()
+        self._gaps: dict[int, int] = {}
 
     def watch(self, name: str) -> Watch:
         """The clockwork of a claim."""
@@ -169,14 +170,25 @@ class Outstanding:
         found, head = await asyncio.gather(self.find_receipt(claim), self.head())
         if found is None and self._is_due(claim, head):
             if await self.count("latest") > claim.nonce:
-                found = await self.find_receipt(claim)
-                if found is None:
-                    await self._free(claim, head)
+                found = await self._mined_meanwhile(claim.name, head)
             else:
                 await self._push_up_to(claim.nonce, head)
         if found is not None:
             await self._note(claim, found)
         return found
+
+    async def _mined_meanwhile(self, name: str, head: Head) -> Json | None:
+        """The nonce is spent: by a version that another caller has sent since, or not by us."""
+        claim = self._live(name)
+        if claim is None or claim.stage is not Stage.SENT:
+            return None  # another caller found it
+        found = await self.find_receipt(claim)
+        if found is None and self._live(name) == claim:
+            await self._free(claim, head)
+        return found
+
+    def _live(self, name: str) -> Claim | None:
+        return next((claim for claim in self._book.live if claim.name == name), None)
 
     async def tend(self) -> None:
         """Look once at every live claim that no caller waits for."""
@@ -212,7 +224,7 @@ class Outstanding:
         )
 
     async def _note(self, claim: Claim, found: Json) -> None:
-        current = next((one for one in self._book.live if one.name == claim.name), None)
+        current = self._live(claim.name)
         if current is None or current.stage is not Stage.SENT:
             return  # another caller that waits for it was faster
         if self.trouble is not None and not isinstance(self.trouble, TransactionReplaced):
@@ -243,11 +255,22 @@ class Outstanding:
     async def _push_up_to(self, nonce: int, head: Head) -> None:
         """Send again whatever keeps this nonce from being mined, its own transaction included."""
         async with self._pushing:
+            first, pooled = await asyncio.gather(self.count("latest"), self.count("pending"))
             out = [claim for claim in self.unmined() if claim.nonce <= nonce]
-            await self._fill_gaps(out, nonce, head)
+            if await self._has_gaps(range(max(first, pooled), nonce), out, head):
+                return  # what stands behind a gap cannot be mined
             for claim in out:
-                if self._is_due(claim, head):
+                if is_filler(claim) and claim.nonce < first:
+                    await self._settle_filler(claim)  # nobody waits for it
+                elif self._is_due(claim, head):
                     await self._push(claim, head)
+
+    async def _settle_filler(self, claim: Claim) -> None:
+        found = await self.find_receipt(claim)
+        if found is not None:
+            await self._note(claim, found)
+        else:
+            await self._end(replace(claim, stage=Stage.FREED))
 
     async def _push(self, claim: Claim, head: Head) -> None:
         sent = claim.newest
@@ -272,19 +295,29 @@ class Outstanding:
             if "insufficient" in error.problem.lower():
                 self.trouble = await self.short_of_money(claim.purpose, claim.most)
 
-    async def _fill_gaps(self, out: list[Claim], nonce: int, head: Head) -> None:
-        """Spend the nonces that the chain waits for and that no transaction has."""
-        first, pooled = await asyncio.gather(self.count("latest"), self.count("pending"))
+    async def _has_gaps(self, nonces: range, out: list[Claim], head: Head) -> bool:
+        """Whether no transaction has one of these nonces, which the chain waits for. A gap that is
+        still open one block later is filled: endpoints may have been behind the first time."""
         ours = {claim.nonce for claim in out}
-        for gap in (one for one in range(max(first, pooled), nonce) if one not in ours):
-            claim = filler(gap, self._key.address, self._limits.fee_cap)
-            fees = opening_fees(head.base_fee, self._limits.priority_fee, claim.cap)
-            if fees is None:
-                return
-            claim = replace(claim, versions=(self.version(claim, *fees),))
-            await self._book.begin(claim)
-            self._failpoint("gap-persisted")
+        gaps = {nonce: self._gaps.get(nonce, head.number) for nonce in nonces if nonce not in ours}
+        self._gaps = gaps
+        for nonce, seen_in in gaps.items():
+            if head.number > seen_in:
+                await self._fill(nonce, head)
+        return any(head.number <= seen_in for seen_in in gaps.values())
+
+    async def _fill(self, nonce: int, head: Head) -> None:
+        claim = filler(nonce, self._key.address, self._limits.fee_cap)
+        fees = opening_fees(head.base_fee, self._limits.priority_fee, claim.cap)
+        if fees is None:
+            return
+        claim = replace(claim, versions=(self.version(claim, *fees),))
+        await self._book.begin(claim)
+        self._failpoint("gap-persisted")
+        try:
             await self.broadcast(claim, head.number)
+        except RpcRefused as error:
+            self.trouble = error  # the next look tells whether it was needed
 
     async def short_of_money(self, purpose: str, needed: int) -> GasMoneyShort:
         """The error of an account that cannot pay."""

@@ -23,6 +23,7 @@ task group.
 """
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 from settlement.chain.claims import ClaimBook, renewed
@@ -242,7 +243,9 @@ class RpcSender:
         deadline = loop.time() + self._limits.resend_after
         pause = self._limits.first_poll
         while loop.time() < deadline and (out := self._out.unmined()):
-            await self._looked(out[0])
+            # Whoever waits for that one is told if its nonce was taken.
+            with contextlib.suppress(TransactionReplaced):
+                await self._looked(out[0])
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, self._limits.longest_poll)
 
