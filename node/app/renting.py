@@ -1,4 +1,4 @@
-"""What rent adds to a process: anchors look at replicas, service nodes show them and earn."""
+"""What rent adds to a process: anchors look at replicas and keep rent, service nodes earn it."""
 
 import os
 from random import Random
@@ -12,6 +12,7 @@ from node.services.uptimes import LinkUptimes, serve_uptimes
 from settlement.chain.follower import ChainBatch
 from settlement.chain.stake_calls import StakeCalls
 from settlement.services.rent_earner import RentEarner
+from settlement.services.rent_keeper import RentKeeper
 from settlement.services.uptime_desk import UptimeDesk
 
 
@@ -23,7 +24,7 @@ def renting(base: Foundation) -> Added:
         added.outside |= earner.performers
         added.loops.append(earner.run)
     if Role.ANCHOR in base.config.roles:
-        added.loops.append(_looking(base).run)
+        added.loops += [_looking(base).run, _keeper(base).run]
     return added
 
 
@@ -48,6 +49,23 @@ def _earner(base: Foundation) -> RentEarner:
 
     base.following.on_batch(tell)
     return earner
+
+
+def _keeper(base: Foundation) -> RentKeeper:
+    keeper = RentKeeper(
+        anchor=base.key.address,
+        chain=base.chain,
+        writer=base.writer,
+        calls=StakeCalls(base.deployment),
+        calendar=base.calendar,
+        clock=base.engine.clock,
+    )
+
+    async def tell(batch: ChainBatch) -> None:
+        await keeper.receive(batch.events)
+
+    base.following.on_batch(tell)
+    return keeper
 
 
 def _looking(base: Foundation) -> Looking:

@@ -18,6 +18,7 @@ from settlement.chain.stake_calls import StakeCalls
 from settlement.core.rent_claims import Fate
 from settlement.core.uptime import ActionLooked
 from settlement.ports.chain import Call
+from settlement.ports.chain_records import RentAccount, RentState
 from settlement.ports.chain_terms import MONTH
 from settlement.ports.clock import VirtualClock
 from settlement.ports.store import MemoryStore
@@ -26,6 +27,7 @@ from settlement.protocol.signing import SigningKey
 from settlement.services.calendar import Calendar
 from settlement.services.engine import Engine, Outbox
 from settlement.services.rent_earner import RentEarner
+from settlement.services.rent_keeper import RentKeeper
 from settlement.services.uptime_desk import UptimeDesk
 from settlement.types import Address, Hash, TokenClass, keccak
 
@@ -224,3 +226,36 @@ async def test_anchors_say_nothing_of_a_running_period_or_above_their_measure(
     await rental.pass_time(MONTH)
     (measured,) = (await desk.answer(node.address, 0, ())).measured
     assert (measured.instances, measured.availability) == (100, 9_000)
+
+
+async def test_unearned_rent_comes_back_and_pays_the_next_period(rental: Rental) -> None:
+    await rental.submit(Calls(rental.deployment).top_up_rent(rental.token_class, 1))
+    await rental.chain.fund(*(key.address for key in ANCHORS))
+    reader = rental.chain.reader(rental.deployment)
+    keepers = [
+        RentKeeper(
+            anchor=key.address,
+            chain=reader,
+            writer=rental.chain.sender(key, rental.deployment),
+            calls=StakeCalls(rental.deployment),
+            calendar=calendar,
+            clock=VirtualClock(),
+        )
+        for key, calendar in zip(ANCHORS, rental.calendars, strict=True)
+    ]
+    events = await reader.events(0, (await reader.head()).number, frozenset())
+    for keeper in keepers:
+        await keeper.receive(events)
+
+    async def keep() -> RentAccount:
+        for keeper in keepers:
+            await keeper.wake()
+        return await reader.rent(rental.token_class)
+
+    windows = await reader.windows(0)
+    await rental.pass_time(windows.direct_until - windows.opens_at)
+    assert (await keep()).balance == RENT  # nobody earned period 0
+    await rental.pass_time(2 * MONTH - (windows.direct_until - windows.opens_at))
+    assert (await reader.rent(rental.token_class)).state is RentState.GRACE
+    kept = await keep()
+    assert (kept.state, kept.paid_until, kept.balance) == (RentState.ACTIVE, 3, 0)
