@@ -14,6 +14,7 @@ from node.commands.signing import attest, grant
 from node.commands.statements import statement
 from node.commands.terminal import leave, until_stopped
 from node.commands.tokens import token
+from node.commands.watching import watch
 from settlement.errors import SmartLayerError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app.add_typer(grant, name="grant")
 app.add_typer(attest, name="attest")
 app.add_typer(statement, name="statement")
 app.add_typer(db, name="db")
+app.command("watch")(watch)
 
 
 def main() -> None:

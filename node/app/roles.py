@@ -34,6 +34,7 @@ from settlement.services.collector import Collector, CollectorTerms
 from settlement.services.contact import Standing
 from settlement.services.engine import Performer
 from settlement.services.settler import Settler
+from settlement.services.watchtower import Watchtower
 
 Loop = Callable[[], Coroutine[None, None, None]]
 
@@ -48,6 +49,7 @@ class Added:
     loops: list[Loop] = field(default_factory=list)
     routes: list[Routes] = field(default_factory=list)
     standing: Callable[[], Standing] | None = None
+    tower: Watchtower | None = None
 
 
 @asynccontextmanager

@@ -50,4 +50,4 @@ def watching(base: Foundation) -> Added:
         await tower.receive(batch.events)
 
     base.following.on_batch(watch)
-    return Added(outside=dict(tower.performers), routes=[WatchRoutes(tower)])
+    return Added(outside=dict(tower.performers), routes=[WatchRoutes(tower)], tower=tower)

@@ -80,9 +80,9 @@ def lanes_to_json(lanes: Sequence[Lane]) -> dict[str, Any]:
     }
 
 
-def lanes_from_json(value: Any) -> tuple[Lane, ...]:
+def lanes_from_json(value: Any, most: int = LANES_PER_REQUEST) -> tuple[Lane, ...]:
     """Read lanes that are handed over; no signature is checked yet. Raises InputError."""
-    rows = _list(value, "lanes", LANES_PER_REQUEST)
+    rows = _list(value, "lanes", most)
     return tuple(_lane(row, f"lanes[{index}]") for index, row in enumerate(rows))
 
 
