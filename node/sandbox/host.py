@@ -107,10 +107,18 @@ class Host:
         start, length, into = (
             ctypes.c_uint32.from_address(values + _RAW_BYTES * index).value for index in range(3)
         )
-        answer = self._pure(ctypes.string_at(base + start, min(length, size - start)))
+        if start + length > size:
+            return self._outside()
+        answer = self._pure(ctypes.string_at(base + start, length))
+        if into + len(answer) > size:
+            return self._outside()
         ctypes.memmove(base + into, answer, len(answer))
         ctypes.c_uint64.from_address(values).value = len(answer)
         return 0
+
+    def _outside(self) -> int:
+        """A trap: the engine named what is not in its memory, which a sound one never does."""
+        return int(self._library.trap_new(_OUTSIDE, len(_OUTSIDE)))
 
 
 class Instance:
@@ -212,6 +220,7 @@ _OF: Final = 8
 _MEMORY, _OTHER, _VALUE, _TRAP, _RAW = 16, 48, 80, 112, 128
 """Where in an instance's buffer, whose first 16 bytes are ``wasmtime_instance_t``, the externs of
 its memory and of what was asked for last are, a value, a trap, and a call's raw values."""
+_OUTSIDE: Final = b"outside of memory"
 _RAW_BYTES: Final = 16
 _BUFFER_BYTES: Final = _RAW + 4 * _RAW_BYTES
 

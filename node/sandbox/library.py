@@ -71,6 +71,7 @@ _QUICK: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "wasmtime_memory_grow": (c_void_p, (c_void_p, c_void_p, c_uint64, c_void_p)),
     "wasmtime_global_get": (None, (c_void_p, c_void_p, c_void_p)),
     "wasmtime_trap_code": (c_bool, (c_void_p, c_void_p)),
+    "wasmtime_trap_new": (c_void_p, (c_char_p, c_size_t)),
     "wasmtime_error_delete": (None, (c_void_p,)),
     "wasm_trap_delete": (None, (c_void_p,)),
 }

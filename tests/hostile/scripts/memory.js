@@ -56,3 +56,5 @@ const a = []; for (;;) a.push(new Uint8Array(1 << 20));
 export function f() { let l = null; for (let i = 0; i < 30000; i++) l = { l }; l = null; return { result: 1 }; }
 //= freeing-deep-closures: ok
 export function f() { let g = null; for (let i = 0; i < 20000; i++) { const h = g; g = () => h; } g = null; return { result: 1 }; }
+//= one-size-after-the-other: ok
+export function f() { for (const size of [8, 40, 72, 136, 280, 480]) { let a = []; for (let i = 0; i < 2000; i++) a.push(String.fromCharCode(97 + i % 26).repeat(size)); a = null; } return { result: 1 }; }
