@@ -140,10 +140,14 @@ async def service_role(base: Foundation) -> AsyncIterator[Added]:
                 clock=clock,
                 every_ms=config.hand_over_every_ms,
             )
+
+            async def reviewed() -> None:
+                await reporting.review(await instances.held())
+
             yield Added(
                 performers=replication.performers(),
                 outside=actions.performers() | dict(reporting.performers),
-                loops=[executing.run, inbox.run, handing_over.run],
+                loops=[executing.run, inbox.run, handing_over.run, reviewed],
                 routes=[TokenRoutes(reads, instances, replication)],
                 standing=collector.standing,
             )

@@ -9,10 +9,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from node.core.election import Fence, equivocation, fence_of
-from node.core.journal import DoubleProposal
+from node.core.journal import DoubleProposal, evidence_stream
 from node.core.reporting import (
     REPORT,
     ContractReceiveVerdict,
@@ -38,6 +39,9 @@ from settlement.types import Address, Hash, Signature, checksum
 
 REMEMBERED_FENCES = 10_000
 """Fences whose votes are kept for comparison; older ones are past their windows."""
+
+MOST_EVIDENCE = 1_000
+"""Records of one token's evidence that are looked at again."""
 
 Seen = dict[Address, tuple[ElectionVote, Signature]]
 
@@ -108,6 +112,18 @@ class Reporting:
             first, second = body.first, body.second
             one, other = (first.entry, first.signature), (second.entry, second.signature)
             await self._found(double_entry(self._domain, one, other))
+
+    async def review(self, tokens: Sequence[Hash]) -> None:
+        """Look again at what journals logged as evidence; a process may have died right after."""
+        for token in tokens:
+            for record in await self._engine.store.read_log(
+                evidence_stream(token), 0, MOST_EVIDENCE
+            ):
+                try:
+                    body = msgspec.json.decode(record.body, type=DoubleProposal)
+                except msgspec.ValidationError:
+                    continue  # evidence of another kind
+                await self.saw_evidence(body)
 
     async def receive(self, events: Sequence[object]) -> None:
         """Take confirmed events: note what our reports came to."""

@@ -67,6 +67,7 @@ from settlement.services.evidence import EvidenceBook
 from settlement.services.watch_acts import WatchActs
 from settlement.types import Address, checksum
 
+NEVER = 1 << 63
 LONGEST_LOOK_BACK = 8
 """Periods back from the current one that may still need watching."""
 
@@ -154,6 +155,8 @@ class Watchtower:
         clock = ContractReceiveClock(now=now, windows=windows, challenge_window=challenge_window)
         for anchor in await self._acts.anchors(period):
             await self._apply(anchor, period, clock)
+        if now >= windows.direct_until:
+            self._look_at[period] = NEVER
 
     async def _told(self, event: ChainEvent) -> None:
         if isinstance(event, VoucherPosted | DirectClaimed):
