@@ -309,6 +309,7 @@ async def month_ends(story: Story, rental: Rental) -> None:
     story.report.deposit, story.report.statement = DEPOSIT, draft.amount
     story.tell("rental", "car rental", f"owes {tokens_text(draft.amount)} SVC", "statement")
     story.check("the statement is what its own vouchers add up to", draft.amount == promised)
+    await rent_is_earned(story, period)
     await chain.advance(windows.settle_from - await chain.now() + 1)
     await story.until("the period is committed", committed, story, rental, period)
     story.tell(
@@ -319,6 +320,22 @@ async def month_ends(story: Story, rental: Rental) -> None:
     await story.until("the payouts are distributed", distributed, story, rental, period)
     story.tell("chain", "chain", "the challenge window passes; credit is given")
     await compare(story, rental, period, draft)
+
+
+async def rent_is_earned(story: Story, period: int) -> None:
+    """The nodes that hold tickets claim the month's rent by the word of the anchors."""
+    await story.until("the month's rent is earned", earned, story, period)
+    rent = await story.net.reader.rent_in(story.airline.token(1).token_class.id, period)
+    story.tell("service", "the replicas", f"earn {tokens_text(rent.spent)} SVC of rent", "uptimes")
+    story.check("replicas earned rent, within what was paid", 0 < rent.spent <= rent.rent)
+
+
+async def earned(story: Story, period: int) -> bool:
+    """Whether every node that holds a ticket was credited its rent of the period."""
+    name = story.airline.token(1).token_class.id
+    holders = {node.key for ticket in story.tickets for node in story.holders_of(ticket)}
+    asked = [story.net.reader.view("RentVault", "hasEarned", name, period, key) for key in holders]
+    return all(await asyncio.gather(*asked))
 
 
 async def drafted(rental: Rental, period: int, promised: int) -> bool:

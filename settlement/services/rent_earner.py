@@ -43,8 +43,11 @@ from settlement.types import Address, Hash, Signature
 LONGEST_LOOK_BACK = 4
 """Periods back from the current one whose rent may still be earned, at most."""
 WAKE_MS = 1_000
-PAUSES_PER_WINDOW = 16
-"""How often anchors are asked, and lost transactions sent again, while rent can be earned."""
+RESENDS_PER_WINDOW = 16
+"""How often a lost transaction is sent again while rent can be earned, at most."""
+LONGEST_ASK_MS = 3_600_000
+"""Anchors are asked again after a second, then two, then four, and so on up to this: at the close
+of a period some of them are a block behind."""
 
 
 class RentCalls(Protocol):
@@ -76,7 +79,7 @@ class RentEarner:
         self._writer = writer
         self._calls = calls
         self._calendar = calendar
-        self._asked: dict[int, int] = {}
+        self._asks: dict[int, tuple[int, int]] = {}
         self._log = structlog.get_logger("rent")
 
     @property
@@ -107,7 +110,7 @@ class RentEarner:
         now, current = await self._calendar.seconds(), await self._calendar.period()
         for period in range(max(0, current - LONGEST_LOOK_BACK), current):
             windows = await self._calendar.windows(period)
-            pause = max(1, (windows.direct_until - windows.closes_at) // PAUSES_PER_WINDOW)
+            pause = max(1, (windows.direct_until - windows.closes_at) // RESENDS_PER_WINDOW)
             if windows.closes_at <= now < windows.direct_until:
                 await self._look_at(period, now, pause)
 
@@ -115,8 +118,13 @@ class RentEarner:
         state = await self.claims(period)
         if state.pending and now >= state.sent_at + pause:
             await self._apply(period, ActionSendAgain(now=now))
-        if now >= self._asked.get(period, 0) + pause:
-            self._asked[period] = now
+        tries, ask_at = self._asks.get(period, (0, 0))
+        now_ms = self._engine.clock.now_ms()
+        if now_ms >= ask_at:
+            self._asks[period] = (
+                tries + 1,
+                now_ms + min(WAKE_MS << min(tries, 16), LONGEST_ASK_MS),
+            )
             if rows := await self._signed_rows(period):
                 await self._apply(period, ActionClaim(rows=rows, now=now))
 

@@ -39,7 +39,7 @@ from settlement.protocol.messages import UptimeAcknowledgement
 from settlement.protocol.signing import SigningKey
 from settlement.services.calendar import Calendar
 from settlement.services.engine import Engine, Outbox
-from settlement.services.rent_earner import RentEarner
+from settlement.services.rent_earner import WAKE_MS, RentEarner
 from settlement.services.uptime_desk import UptimeDesk
 from settlement.types import ZERO_ADDRESS, Address, Hash, Signature, TokenClass, TokenId, keccak
 
@@ -321,8 +321,7 @@ async def test_anchors_that_come_back_are_asked_again_while_the_window_is_open(
     await world.claim()
     assert NODES[0].address not in {node for node, *_ in world.earned}
     world.links.cut -= cuts
-    head = world.chain.advance(MONTH // 30)
-    world.nodes[0].calendar.observe(head)
+    await world.clock.advance_ms(2 * WAKE_MS)
     await world.claim()
     assert NODES[0].address in {node for node, *_ in world.earned}
 
