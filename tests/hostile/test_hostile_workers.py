@@ -280,3 +280,33 @@ def attempts() -> dict[str, str]:
 @pytest.mark.parametrize("deed", FORBIDDEN)
 def test_a_confined_process_cannot(attempts: dict[str, str], deed: str) -> None:
     assert attempts[deed] == "PermissionError"
+
+
+@IN_ONE_LOOP
+async def test_a_workers_memory_stays_bounded_whatever_it_is_bombed_with(cache: Path) -> None:
+    folder = Path(__file__).parent / "scripts"
+    bombs = [
+        part.split("\n", 1)[1].encode()
+        for name in ("memory", "bulk")
+        for part in (folder / f"{name}.js").read_text().split("//= ")[1:]
+    ]
+    async with SandboxPool(PoolConfig(workers=1, cache=cache)) as pool:
+        for script in bombs:
+            whose = keccak(script)
+            asked = request(
+                pool.engine, "f", script=script, script_hash=whose, gas_limit=100_000_000
+            )
+            assert (await pool.run(asked)).status.billable, script
+        peaks = [peak_kb(process) for process in workers_of(os.getpid())]
+    assert peaks
+    assert max(peaks) < LARGEST_WORKER_KB, peaks
+
+
+LARGEST_WORKER_KB = 200 * 1024
+"""The interpreter, the compiled engine, one instance of 48 MiB at most, and the loaded scripts."""
+
+
+def peak_kb(process: int) -> int:
+    """The most memory that a process ever had resident."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
