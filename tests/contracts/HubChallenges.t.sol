@@ -35,6 +35,39 @@ contract HubChallengesTest is DisputeFixture {
         expectOnChallenge(IChannelHubTypes.ChannelHub_LanesUnordered.selector, payouts, lanes);
     }
 
+    /// @dev Neither of two channels' lanes is more than the root pays, and both together are.
+    function test_a_challenge_sums_the_lanes_of_several_channels() public {
+        address other = openChannel(0xC5, anchor, 50e18);
+        IChannelHubTypes.StatementRow[] memory rows = rowsOf(statement(0xC5, anchor, 0, 10e18));
+        toSettle(0);
+        vm.prank(anchor);
+        hub.settleChunk(0, rows);
+        settleHonestly(10e18);
+        IChannelHubTypes.Payout[] memory payouts = honest(20e18);
+        shift(payouts, payoutOf(node), payoutOf(anchor), 1e18);
+        commitPayouts(payouts);
+        IChannelHubTypes.OwedLane[] memory lanes = new IChannelHubTypes.OwedLane[](2);
+        lanes[0] = owedLane(ANCHOR_SECRET, other, 0, node, ticketClass, 10e18, 20e18);
+        lanes[1] = ack(10e18);
+        if (other > session) (lanes[0], lanes[1]) = (lanes[1], lanes[0]);
+        expectOnChallenge(IChannelHubTypes.ChannelHub_NotUnderpaid.selector, payouts, lanesOf(lanes[0]));
+        (lanes[0], lanes[1]) = (lanes[1], lanes[0]);
+        expectOnChallenge(IChannelHubTypes.ChannelHub_LanesUnordered.selector, payouts, lanes);
+        (lanes[0], lanes[1]) = (lanes[1], lanes[0]);
+        hub.challenge(anchor, 0, node, lanes, proofFor(payouts, payoutOf(node)));
+        vm.assertTrue(hub.potOf(anchor, 0).status == IChannelHubTypes.PotStatus.Void, "void");
+    }
+
+    function test_a_bond_is_forfeited_in_the_name_of_who_disproved_the_root() public {
+        IChannelHubTypes.Payout[] memory payouts = underpaid();
+        hub.challenge(anchor, 0, node, lanesOf(ack(10e18)), proofFor(payouts, payoutOf(node)));
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_ChallengerInvalid.selector, STRANGER, node)
+        );
+        hub.forfeitBond(anchor, 0, STRANGER, node);
+        hub.forfeitBond(anchor, 0, address(this), node);
+    }
+
     function test_a_challenge_requires_channels_that_the_anchor_settled() public {
         openChannel(0xC5, anchor, 50e18);
         openChannel(0xC6, otherAnchor, 50e18);

@@ -15,6 +15,17 @@ contract HubOwnershipTest is DisputeFixture {
         next = vm.addr(NEXT_SECRET);
     }
 
+    function test_a_channel_held_nothing_before_it_was_opened() public {
+        toPeriod(1);
+        address signer = openChannel(0xC7, anchor, 5e18);
+        vm.assertEq(hub.heldIn(signer, 0), 0, "not yet");
+        vm.assertGe(hub.heldIn(signer, 1), 5e18, "from then on");
+    }
+
+    function test_the_domain_is_that_of_every_message() public view {
+        vm.assertEq(hub.domainSeparator(), lens.domainSeparator(address(hub)), "domain");
+    }
+
     // Rotation
 
     function test_the_next_key_signs_from_the_next_period_on() public {

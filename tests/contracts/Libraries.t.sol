@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.26;
 
+import {IChannelHubTypes} from "../../contracts/interfaces/IChannelHub.sol";
 import {ChannelWord, ChannelWords} from "../../contracts/libraries/ChannelWord.sol";
 import {MerkleSum} from "../../contracts/libraries/MerkleSum.sol";
+import {PotWord, PotWords} from "../../contracts/libraries/PotWord.sol";
 import {Splits} from "../../contracts/libraries/Splits.sol";
 import {Test} from "./support/Vm.sol";
 
@@ -37,6 +39,56 @@ contract LibrariesTest is Test {
         Splits.Split memory parts = Splits.split(1, 500, 5_000, 1_000, 3_000);
         vm.assertEq(parts.treasury, 1, "treasury");
         vm.assertEq(parts.node, 0, "node");
+    }
+
+    function test_an_earlier_period_is_settled_after_a_later_one() public pure {
+        ChannelWord word = ChannelWords.create(100, 7);
+        (word,) = word.settle(7, 5, 10);
+        (word,) = word.settle(7, 3, 20);
+        vm.assertTrue(word.isSettled(5) && word.isSettled(3), "both");
+        vm.assertFalse(word.isSettled(4), "and not between");
+        vm.assertEq(word.balance(), 70, "both amounts");
+        (, IChannelHubTypes.SkipReason reason) = word.settle(7, 3, 1);
+        vm.assertTrue(reason == IChannelHubTypes.SkipReason.AlreadySettled, "once");
+    }
+
+    /// @dev A word is as a struct of its fields would be, whatever they are.
+    function test_a_pots_word_keeps_its_fields(
+        uint32 number,
+        uint32 leaves,
+        uint40 finalAt,
+        uint16 protocolShare,
+        uint16 anchorShare,
+        address challenger
+    ) public pure {
+        PotWord word = PotWord.wrap(0).withChunk(number, 5e18).withChunk(number, 2e18);
+        vm.assertEq(word.anchorNumber(), number, "number");
+        vm.assertEq(word.chunks(), 2, "chunks");
+        word = word.committed(leaves, finalAt, protocolShare, anchorShare);
+        vm.assertEq(word.leafCount(), leaves, "leaves");
+        vm.assertEq(word.finalAt(), finalAt, "final");
+        (uint16 protocol, uint16 anchor) = word.shares();
+        vm.assertEq(protocol, protocolShare, "protocol");
+        vm.assertEq(anchor, anchorShare, "anchor");
+        vm.assertFalse(word.isVoid(), "committed");
+        word = word.voided(PotWords.verdictOf(challenger, address(0xB1))).without(3e18);
+        vm.assertTrue(word.isVoid(), "void");
+        vm.assertEq(word.verdict(), PotWords.verdictOf(challenger, address(0xB1)), "verdict");
+        vm.assertTrue(challenger == address(0) || word.verdict() != 0, "nobody is zero");
+        vm.assertEq(word.sum(), 4e18, "sum");
+        vm.assertEq(word.chunks(), 2, "chunks of a void pot");
+        vm.assertEq(uint256(word.leafCount()) + word.finalAt() + word.anchorNumber(), 0, "nothing else");
+    }
+
+    function test_a_pot_holds_65535_chunks() public {
+        PotWord word = PotWord.wrap((uint256(type(uint16).max) - 1) << 96);
+        word = word.withChunk(1, 1);
+        vm.expectRevert(IChannelHubTypes.ChannelHub_TooManyChunks.selector);
+        this.addChunk(word);
+    }
+
+    function addChunk(PotWord word) external pure returns (PotWord) {
+        return word.withChunk(1, 1);
     }
 
     function test_leaves_and_nodes_hash_their_packed_fields(

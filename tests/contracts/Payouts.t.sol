@@ -159,6 +159,40 @@ contract PayoutsTest is Fixture {
         hub.distribute(anchor, 0, 0, payouts, new IChannelHubTypes.ProofNode[](1));
     }
 
+    function test_a_range_without_its_left_or_right_neighbours_is_refused() public {
+        IChannelHubTypes.Payout[] memory payouts = committed(8);
+        IChannelHubTypes.Payout[] memory part = PayoutTree.slice(payouts, 3, 2);
+        IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, 3, 2);
+        for (uint256 kept; kept < siblings.length; ++kept) {
+            IChannelHubTypes.ProofNode[] memory fewer = new IChannelHubTypes.ProofNode[](kept);
+            for (uint256 i; i < kept; ++i) {
+                fewer[i] = siblings[i];
+            }
+            expectProofInvalid();
+            hub.distribute(anchor, 0, 3, part, fewer);
+        }
+        distribute(payouts, 3, 2);
+    }
+
+    function test_a_claim_beyond_the_tree_is_refused() public {
+        IChannelHubTypes.Payout[] memory payouts = committed(4);
+        expectProofInvalid();
+        hub.claim(anchor, 0, 4, payouts[3], new IChannelHubTypes.ProofNode[](0));
+    }
+
+    /// @dev What no client that encodes by the ABI can send.
+    function test_a_siblings_sum_that_does_not_fit_its_type_is_refused() public {
+        IChannelHubTypes.Payout[] memory payouts = committed(2);
+        IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 1);
+        bytes memory call = abi.encodeCall(hub.claim, (anchor, 0, 0, payouts[0], siblings));
+        call[call.length - 32] = 0x01;
+        (bool succeeded, bytes memory answer) = address(hub).call(call);
+        vm.assertFalse(succeeded, "refused");
+        vm.assertEq(
+            bytes4(answer), IChannelHubTypes.ChannelHub_ProofInvalid.selector, "as any other wrong proof"
+        );
+    }
+
     function test_sums_that_overflow_are_refused() public {
         IChannelHubTypes.Payout[] memory payouts = committed(4);
         IChannelHubTypes.ProofNode[] memory siblings = PayoutTree.proof(payouts, 0, 1);
