@@ -120,6 +120,18 @@ class Outstanding:
         text = hex_text(self._key.address)
         return int(await self._rpc.agreed("eth_getTransactionCount", text, tag), 16)
 
+    async def was_rewritten(self, nonce: int) -> bool:
+        """Whether the chain certainly has no transaction of ours with the nonce before this one.
+
+        A majority may be behind; here every endpoint must say so.
+        """
+        text = hex_text(self._key.address)
+        try:
+            counts = await self._rpc.everyone("eth_getTransactionCount", text, "pending")
+        except ChainError:
+            return False
+        return all(int(count, 16) < nonce for count in counts)
+
     async def held(self) -> int:
         """What the account holds for gas, in wei."""
         text = hex_text(self._key.address)
@@ -242,8 +254,8 @@ class Outstanding:
 
     async def _free(self, claim: Claim, head: Head) -> None:
         """The nonce is spent, and not by us: wait until that is final, then let go."""
-        deep = max(0, head.number - self._limits.depth)
-        if self._limits.depth and await self.count(hex(deep)) <= claim.nonce:
+        deep = max(0, head.number - max(self._limits.depth, 1))
+        if await self.count(hex(deep)) <= claim.nonce:
             return
         await self._end(replace(claim, stage=Stage.FREED))
         raise TransactionReplaced(

@@ -86,6 +86,11 @@ class RpcQuorum:
         EndpointsDisagree, WrongChain, and what a majority refuses it with."""
         return await with_patience(lambda: self._agreed(method, parameters))
 
+    async def everyone(self, method: str, *parameters: object) -> list[Any]:
+        """What every endpoint answers, the benched ones too; raises what any of them fails with."""
+        asked = (endpoint.read(method, *parameters) for endpoint in self._endpoints)
+        return list(await asyncio.gather(*asked))
+
     async def broadcast(self, raw: bytes) -> None:
         """Send a signed transaction to every endpoint, and return when one has taken it and the
         others have answered or had their time. Raises what the most of them refused it with."""

@@ -58,6 +58,10 @@ class Rpc(Protocol):
         money. Also raises QuorumMissing and EndpointsDisagree."""
         ...
 
+    async def everyone(self, method: str, *parameters: object) -> list[Any]:
+        """What each configured endpoint answers; raises what any of them fails with."""
+        ...
+
     async def broadcast(self, raw: bytes) -> None:
         """Hand a signed transaction to every endpoint; one that takes it is enough."""
         ...
@@ -115,6 +119,10 @@ class JsonRpc:
         result = await self.read(method, *parameters)
         self.standing.confirmed()
         return result
+
+    async def everyone(self, method: str, *parameters: object) -> list[Any]:
+        """The one endpoint's answer."""
+        return [await self.read(method, *parameters)]
 
     async def broadcast(self, raw: bytes) -> None:
         """Send a signed transaction, once. Raises what :meth:`checked` raises."""

@@ -39,7 +39,7 @@ from settlement.chain.outstanding import (
 )
 from settlement.chain.receipts import Json, ReceiptReader, remembered
 from settlement.chain.rpc import Rpc
-from settlement.core.sending import Claim, Stage, cap_for, opening_fees
+from settlement.core.sending import Claim, Stage, cap_for, opening_fees, tint
 from settlement.errors import ChainError, SmartLayerError
 from settlement.ports.chain import Call, TransactionReceipt
 from settlement.ports.chain_errors import (
@@ -167,10 +167,11 @@ class RpcSender:
         head, held, nonce = await asyncio.gather(
             self._out.head(), self._out.held(), self._next_nonce()
         )
-        if earlier is not None and earlier.stage is Stage.FREED and earlier.nonce != nonce:
+        if earlier is not None and earlier.stage is Stage.FREED:
             if (revived := await self._revived(earlier)) is not None:
                 return revived
-            earlier = None
+            if await self._out.count("latest") <= earlier.nonce:
+                nonce = earlier.nonce
         claim = self._signed(call, gas, nonce, head, earlier)
         needed = claim.most + sum(other.most for other in self._out.unmined())
         if needed > held:
@@ -191,13 +192,15 @@ class RpcSender:
     def _signed(self, call: Call, gas: int, nonce: int, head: Head, earlier: Claim | None) -> Claim:
         limits = self._limits
         cap = cap_for(limits.fee_cap, gas, call.worth, limits.worth_percent)
-        fees = opening_fees(head.base_fee, limits.priority_fee, cap)
-        if fees is None:
-            price = head.base_fee + limits.priority_fee
-            raise TransactionUnderpriced(purpose=call.purpose, price=price, cap=cap)
         fingerprint = keccak(call.data + (call.contract or b"")).hex()[:16]
+        name = call.claim or f"{_UNNAMED}{nonce}/{fingerprint}"
+        priority = limits.priority_fee + tint(name)
+        fees = opening_fees(head.base_fee, priority, cap)
+        if fees is None:
+            price = head.base_fee + priority
+            raise TransactionUnderpriced(purpose=call.purpose, price=price, cap=cap)
         claim = Claim(
-            name=call.claim or f"{_UNNAMED}{nonce}/{fingerprint}",
+            name=name,
             purpose=call.purpose,
             contract=call.contract,
             data=call.data,
@@ -212,21 +215,24 @@ class RpcSender:
         return replace(claim, versions=(*older, self._out.version(claim, *fees)))
 
     async def _revived(self, claim: Claim) -> Claim | None:
-        """A freed claim that was mined after all. Raises TransactionPending while its old nonce is
-        open, since whoever kept an old version could still have it mined."""
+        """A freed claim that was mined after all. Raises TransactionPending while another claim
+        waits on its old nonce, since whoever kept an old version could still have it mined."""
         if await self._out.find_receipt(claim) is not None:
             claim = renewed(claim, Stage.SENT)
             await self._book.begin(claim)
             return claim
-        if await self._out.count("latest") <= claim.nonce:
+        if any(other.nonce == claim.nonce for other in self._out.unmined()):
             raise _pending(claim)
         return None
 
     async def _next_nonce(self) -> int:
-        if not self._book.live:
-            # Nothing of ours is out: the chain's own count heals any gap we might have kept.
-            return await self._out.count("pending")
-        return max(self._book.next_nonce, await self._out.count("latest"))
+        live, ours = self._book.live, self._book.next_nonce
+        count = await self._out.count("latest" if live else "pending")
+        # A majority may be behind, and a nonce that is used twice would merge two claims. Only
+        # where nothing is out and every endpoint says so was our last one taken back.
+        if count < ours and (live or not await self._out.was_rewritten(ours)):
+            return ours
+        return count
 
     async def _estimate_in_order(self, call: Call) -> int:
         try:

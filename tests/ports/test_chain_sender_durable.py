@@ -1,13 +1,16 @@
 """The sender's memory: one transaction for each claim, through crashes, spikes, gaps and reorgs."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import pytest
+from fault_endpoint import FaultEndpoint
 from paying_shop import FOUNDER, QUICK, STRANGER, Killed, Shop, looked, mine_until, named
 
 from settlement.chain.calls import Calls, send_coin
 from settlement.chain.local import LocalChain
+from settlement.chain.rpc import JsonRpc
 from settlement.chain.sender import GWEI, RpcSender
 from settlement.core.sending import Stage
 from settlement.ports.chain import TransactionReceipt
@@ -50,6 +53,26 @@ async def test_a_claim_submitted_many_times_at_once_is_sent_once(shop: Shop) -> 
     receipts = await asyncio.gather(*(sender.submit(named("rent/7")) for _ in range(8)))
     assert len({receipt.transaction for receipt in receipts}) == 1
     assert await shop.paid() == 1
+
+
+async def test_two_claims_are_never_taken_for_each_other_though_their_calls_are_equal(
+    shop: Shop,
+) -> None:
+    """Endpoints that are behind make a nonce look free that is not."""
+    async with (
+        FaultEndpoint(shop.chain.endpoint) as endpoint,
+        JsonRpc(endpoint.address, shop.chain.chain_id) as rpc,
+    ):
+        sender = Shop(shop.chain, rpc).sender()
+        first = await sender.submit(named("rent/7"))
+        endpoint.lag = 1
+        for _ in range(3):
+            with contextlib.suppress(TransactionReplaced):
+                assert await sender.submit(named("rent/8")) != first
+        endpoint.heal()
+        second = await sender.submit(named("rent/8"))
+    assert second.transaction != first.transaction
+    assert await shop.paid() == 2
 
 
 async def test_calls_without_a_name_are_sent_as_often_as_they_are_submitted(shop: Shop) -> None:
@@ -232,6 +255,7 @@ async def test_a_claim_whose_nonce_was_taken_is_told_so_and_then_sent_once(shop:
     await shop.chain.rpc.once("anvil_dropAllTransactions")
     await shop.automine(True)
     await RpcSender(shop.chain.rpc, FOUNDER).submit(send_coin(FOUNDER.address, 0))
+    await shop.chain.mine()
     with pytest.raises(TransactionReplaced) as error:
         await shop.sender().submit(named("rent/7"))
     assert error.value.nonce == 0
