@@ -1,7 +1,7 @@
 """Run the hostile scripts on several runtimes and count the differences, which must be none.
 
-    python tools/engine/compare.py                    this wasmtime, its interpreter, and 45.0.0
-    python tools/engine/compare.py --other 47.0.0     and that release in its place
+    ./dev engine compare                    this wasmtime, its interpreter, and 45.0.0
+    ./dev engine compare --other 47.0.0     and that release in its place
 
 Compared are status, gas, pages and output hash of every script, with 20 million gas for each. Other
 releases are installed below .toolchain/ on first use. The last line tells the whole.
