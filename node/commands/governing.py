@@ -15,12 +15,14 @@ from node.commands.desk import Desk
 from node.commands.options import AmountOption, acts, address_option, looks
 from node.commands.terminal import Result
 from settlement.chain import proposals
+from settlement.chain.abi import build
 from settlement.chain.calls import amount_text
 from settlement.chain.proposals import Proposal, ProposalState
 from settlement.chain.quotes import duration
 from settlement.chain.reverts import moment
 from settlement.errors import InputError
-from settlement.types import Address, hex_text, parse_address
+from settlement.ports.chain_records import Penalties
+from settlement.types import Address, hex_text, parse_address, parse_hash
 
 LONGEST_REASON = 32
 
@@ -75,6 +77,33 @@ async def propose_rates(desk: Desk, *, settings: Settings, why: Why, file: File)
     }
     current = await desk.reader.rates()
     proposal = proposals.change_rates(desk.deployment, current, changes, why)
+    return await _propose(desk, proposal, file)
+
+
+@acts(govern, "propose-penalties")
+async def propose_penalties(desk: Desk, *, settings: Settings, why: Why, file: File) -> Result:
+    """Propose what offences cost; it holds two periods after it is executed."""
+    changes = {
+        name: value
+        for name, value in map(proposals.setting, settings)
+        if isinstance(value, int)  # as for rates
+    }
+    found = await desk.reader.view("DisputeManager", "penalties")
+    current = build(Penalties, found)
+    proposal = proposals.change_penalties(desk.deployment, current, changes, why)
+    return await _propose(desk, proposal, file)
+
+
+@acts(govern, "propose-veto")
+async def propose_veto(
+    desk: Desk,
+    *,
+    case: Annotated[str, typer.Option(help="The case's id, 0x and 64 digits.")],
+    why: Why,
+    file: File,
+) -> Result:
+    """Propose to end a case about a node's service level without a punishment."""
+    proposal = proposals.veto_case(desk.deployment, parse_hash(case, "case"), why)
     return await _propose(desk, proposal, file)
 
 

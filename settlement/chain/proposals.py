@@ -15,7 +15,7 @@ from settlement.chain.calls import amount_text, contract_call
 from settlement.chain.deployment import Deployment
 from settlement.errors import InputError
 from settlement.ports.chain import Call
-from settlement.ports.chain_records import ExecutionRates, Terms
+from settlement.ports.chain_records import ExecutionRates, Penalties, Terms
 from settlement.types import Address, Hash, checksum, keccak, parse_address
 
 AGAINST, FOR, ABSTAIN = 0, 1, 2
@@ -51,6 +51,13 @@ _RATE_WORDS = {
     "update_gas": "price of a million gas of an update",
     "output_byte": "price of a byte put out",
     "page": "price of a page of memory",
+}
+_PENALTY_WORDS = {
+    "reward": "reporter's part of what is slashed",
+    "restitution": "victims' part of what is slashed",
+    "equivocation": "penalty for two contradicting signatures",
+    "over_leasing": "penalty for leasing more than a channel holds",
+    "service_level": "penalty of a case about a service level",
 }
 
 
@@ -134,6 +141,37 @@ def change_rates(
     return Proposal(calls=(call,), text=text, lines=lines)
 
 
+def change_penalties(
+    deployment: Deployment, current: Penalties, changes: dict[str, int], text: str
+) -> Proposal:
+    """A proposal to change what offences cost, two periods after it is executed.
+
+    Raises InputError for a name that is no penalty, and where nothing would change.
+    """
+    for name in changes:
+        if name not in _PENALTY_WORDS:
+            known = ", ".join(_PENALTY_WORDS)
+            raise InputError(where=name, problem=f"not a penalty; there are {known}")
+    penalties = replace(current, **changes)
+    lines = tuple(
+        f"{words} {getattr(current, name) / 100:g} → {getattr(penalties, name) / 100:g} %"
+        for name, words in _PENALTY_WORDS.items()
+        if getattr(current, name) != getattr(penalties, name)
+    )
+    if not lines:
+        raise InputError(where="changes", problem="nothing would change")
+    what = "; ".join(lines)
+    call = contract_call(deployment, "DisputeManager", "schedulePenalties", what, penalties)
+    return Proposal(calls=(call,), text=text, lines=lines)
+
+
+def veto_case(deployment: Deployment, case_id: Hash, text: str) -> Proposal:
+    """A proposal to end a case about a node's service level without a punishment."""
+    line = f"veto case 0x{case_id.hex()}"
+    call = contract_call(deployment, "DisputeManager", "vetoCase", line, case_id)
+    return Proposal(calls=(call,), text=text, lines=(line,))
+
+
 def mint(deployment: Deployment, receiver: Address, amount: int, text: str) -> Proposal:
     """A proposal to mint Service Tokens, within the year's rate."""
     line = f"mint {amount_text(amount, 'SVC')} for {checksum(receiver)}"
@@ -201,18 +239,18 @@ def cancel(deployment: Deployment, proposal: Proposal) -> Call:
 
 
 def setting(text: str) -> tuple[str, int | Address]:
-    """A term or rate and its new value, as a person writes them: ``rent_price=0.12`` in tokens,
+    """A term, rate or penalty and its new value, as written: ``rent_price=0.12`` in tokens,
     ``protocol_share=2.5`` in percent, ``thaw_time=2419200`` in seconds. Raises InputError."""
     name, _, value = text.partition("=")
     if name == "treasury":
         return name, parse_address(value, name)
     if name in _STAKES or name in _RATE_WORDS or name == "rent_price":
         return name, _decimal(name, value, 18)
-    if name in _SHARES:
+    if name in _SHARES or name in _PENALTY_WORDS:
         return name, _decimal(name, value.removesuffix("%").strip(), 2)
     if name in _WORDS:
         return name, _decimal(name, value, 0)
-    known = ", ".join([*_WORDS, *_RATE_WORDS])
+    known = ", ".join([*_WORDS, *_RATE_WORDS, *_PENALTY_WORDS])
     raise InputError(where=text, problem=f"expected NAME=VALUE; the names are {known}")
 
 
@@ -277,6 +315,12 @@ def _told(deployment: Deployment, target: Address, payload: bytes) -> str:
         rates = build(ExecutionRates, values["rates"])
         return "schedule " + "; ".join(
             f"{words} {_svc(getattr(rates, rate))}" for rate, words in _RATE_WORDS.items()
+        )
+    if (name, shape.name) == ("DisputeManager", "schedulePenalties"):
+        penalties = build(Penalties, values["penalties"])
+        return "schedule " + "; ".join(
+            f"{words} {getattr(penalties, penalty) / 100:g} %"
+            for penalty, words in _PENALTY_WORDS.items()
         )
     told = ", ".join(f"{item} {_plain(value)}" for item, value in values.items())
     return f"{name}.{shape.name}: {told}" if told else f"{name}.{shape.name}"

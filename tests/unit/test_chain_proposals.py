@@ -6,10 +6,12 @@ import pytest
 
 from settlement.chain.deployment import Deployment
 from settlement.chain.proposals import (
+    _PENALTY_WORDS,
     _RATE_WORDS,
     _WORDS,
     FOR,
     Proposal,
+    change_penalties,
     change_rates,
     change_terms,
     differences,
@@ -20,10 +22,11 @@ from settlement.chain.proposals import (
     queue,
     read_proposal,
     split_fees,
+    veto_case,
     vote,
 )
 from settlement.errors import InputError
-from settlement.ports.chain_records import ExecutionRates, Terms
+from settlement.ports.chain_records import ExecutionRates, Penalties, Terms
 from settlement.ports.chain_terms import DEFAULT_RATES, TOKEN, monthly_terms
 from settlement.types import Address, keccak
 
@@ -60,6 +63,29 @@ def test_shares_windows_and_stakes_are_told_in_their_units() -> None:
 def test_every_governable_term_has_its_words() -> None:
     assert set(_WORDS) == {field.name for field in fields(Terms)}
     assert set(_RATE_WORDS) == {field.name for field in fields(ExecutionRates)}
+    assert set(_PENALTY_WORDS) == {field.name for field in fields(Penalties)}
+
+
+def test_a_change_of_penalties_is_told_and_read_back() -> None:
+    current = Penalties(
+        reward=1_000, restitution=4_000, equivocation=1_000, over_leasing=2_000, service_level=100
+    )
+    proposal = change_penalties(DEPLOYMENT, current, {"service_level": 250}, "Levels")
+    assert proposal.lines == ("penalty of a case about a service level 1 → 2.5 %",)
+    (line,) = read_proposal(DEPLOYMENT, propose(DEPLOYMENT, proposal).data).lines
+    assert "penalty of a case about a service level 2.5 %" in line
+    with pytest.raises(InputError, match="not a penalty"):
+        change_penalties(DEPLOYMENT, current, {"fine": 1}, "?")
+    with pytest.raises(InputError, match="nothing would change"):
+        change_penalties(DEPLOYMENT, current, {"reward": 1_000}, "?")
+
+
+def test_a_veto_names_its_case() -> None:
+    case = keccak(b"case")
+    proposal = veto_case(DEPLOYMENT, case, "It was maintenance")
+    assert proposal.lines == (f"veto case 0x{case.hex()}",)
+    (line,) = read_proposal(DEPLOYMENT, propose(DEPLOYMENT, proposal).data).lines
+    assert case.hex() in line
 
 
 def test_a_change_of_rates_is_told_and_read_back() -> None:
