@@ -166,6 +166,43 @@ contract DisputesTest is DisputeFixture {
         vm.assertEq(stake.balanceOf(NOBODY), slashed - slashed / 10, "all but the reward");
     }
 
+    /// @dev Whatever the penalties and the leases: parts add up, each within its bound.
+    function testFuzz_what_is_slashed_is_rewarded_made_good_and_burnt_to_the_unit(
+        uint16 reward,
+        uint16 restitution,
+        uint16 share,
+        uint96 first,
+        uint96 second
+    ) public {
+        IDisputeManager.Penalties memory changed = disputes.penalties();
+        changed.reward = uint16(bound(reward, 100, 2_000));
+        changed.restitution = uint16(bound(restitution, 0, 5_000));
+        changed.overLeasing = uint16(bound(share, 100, 5_000));
+        vm.prank(OWNER);
+        disputes.schedulePenalties(changed);
+        toPeriod(2);
+        IDisputeManager.Lease[] memory leases =
+            twoLeases(uint128(bound(first, 101e18, 1e27)), uint128(bound(second, 1, 1e27)));
+        uint128 held = registry.slashable(anchor);
+        vm.prank(STRANGER);
+        disputes.punishOverLeasing(anchor, session, 0, leases);
+        uint256 rewarded = stake.balanceOf(STRANGER);
+        uint256 one = stake.balanceOf(payoutOf(leases[0].node));
+        uint256 other = stake.balanceOf(payoutOf(leases[1].node));
+        uint256 slashed = uint256(held) * changed.overLeasing / 10_000;
+        vm.assertEq(held - registry.slashable(anchor), slashed, "the share of the stake");
+        vm.assertEq(rewarded + one + other + stake.balanceOf(NOBODY), slashed, "to the unit");
+        vm.assertEq(rewarded, slashed * changed.reward / 10_000, "the reward");
+        uint256 lacking = uint256(leases[0].leaseCap) + leases[1].leaseCap - hub.heldIn(session, 0);
+        vm.assertLe(one + other, slashed * changed.restitution / 10_000, "within the restitution");
+        vm.assertLe(one + other, lacking, "never more than is lacking");
+        uint256 cross = one * leases[1].leaseCap;
+        uint256 slack = uint256(leases[0].leaseCap) + leases[1].leaseCap;
+        vm.assertLe(cross, other * leases[0].leaseCap + slack, "in proportion");
+        vm.assertLe(other * leases[0].leaseCap, cross + slack, "in proportion");
+        vm.assertEq(stake.balanceOf(address(disputes)), 0, "the judge holds nothing");
+    }
+
     function test_leases_of_a_stranger_have_nothing_behind_them() public {
         IDisputeManager.Lease[] memory leases = new IDisputeManager.Lease[](1);
         leases[0] = lease(node, 120e18);
