@@ -11,6 +11,7 @@ It has no secret, no file and no socket to lose, and it keeps nothing that matte
 killed at any moment. It ends when its input ends, so it cannot outlive the pool that started it.
 """
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -33,6 +34,7 @@ def serve(source: BinaryIO, sink: BinaryIO, cache: Path, patience: Patience | No
     runner = Runner(HostConfig(cache=cache), patience)
     # what is set up on first use is set up now: afterwards the process may open nothing
     runner.run(_warm_up(runner.engine))
+    gc.freeze()  # what stands now stays: no later collection need look at it
     confine()
     _send(sink, wire.frame(bytes(runner.engine)))
     while head := source.read(wire.LENGTH_BYTES):
