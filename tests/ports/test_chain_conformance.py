@@ -5,15 +5,22 @@ a channel is opened. On the real chains the contracts tell it; the in-memory cha
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from settlement.chain.calls import ANCHOR, SERVICE, Calls, create_ticket_contract, mint_ticket
+from settlement.chain.calls import (
+    ANCHOR,
+    SERVICE,
+    Calls,
+    create_ticket_contract,
+    mint_ticket,
+    send_coin,
+)
 from settlement.chain.local import LocalChain, find_anvil
-from settlement.ports.chain import ChainReader
+from settlement.ports.chain import ChainReader, ChainWriter
 from settlement.ports.chain_errors import BlockNotFound
 from settlement.ports.chain_events import (
     ChainEvent,
@@ -55,6 +62,7 @@ class World:
     tickets: Address
     first_block: int
     chain: LocalChain | MemoryChain
+    writer: ChainWriter
 
     @property
     def class_id(self) -> Hash:
@@ -129,6 +137,7 @@ async def lived_world(chain: LocalChain) -> World:
         tickets=tickets,
         first_block=deployment.first_block,
         chain=chain,
+        writer=sender,
     )
 
 
@@ -198,7 +207,7 @@ def told_world() -> World:
             amount=DEPOSIT,
         )
     )
-    return World(reader=chain, tickets=tickets, first_block=1, chain=chain)
+    return World(reader=chain, tickets=tickets, first_block=1, chain=chain, writer=chain)
 
 
 async def test_the_story_is_read_back_in_its_order(world: World) -> None:
@@ -341,3 +350,13 @@ async def test_a_period_passes_with_the_chains_time(world: World) -> None:
     assert after.windows_of(after.period).opens_at <= head.timestamp
     assert after.windows_of(before.period).closes_at == after.windows_of(after.period).opens_at
     assert (await world.reader.parameters(before.period)).terms == before.terms
+
+
+async def test_a_claim_that_was_mined_is_not_sent_again(world: World) -> None:
+    call = replace(send_coin(NODE.address, 1), claim="once")
+    first = await world.writer.submit(call)
+    head = await world.reader.head()
+    assert await world.writer.submit(replace(call, data=b"other bytes")) == first
+    assert await world.reader.head() == head
+    await world.writer.submit(replace(call, claim="another"))
+    assert await world.reader.head() != head
