@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from settlement.client.anchor_client import AnchorApiRefused
 from settlement.client.watch_client import Lane, WatchClient
 from settlement.core.lane import LaneState
 from settlement.errors import SmartLayerError
@@ -13,6 +14,8 @@ from settlement.services.collector import Collector
 from settlement.types import Hash
 
 Shown = tuple[bytes, int, bytes, Hash]
+New = dict[Shown, tuple[Lane, tuple[int, int]]]
+"""Lanes that a watchtower has not seen so, and what of them is new."""
 
 
 class HandingOver:
@@ -48,22 +51,35 @@ class HandingOver:
     async def hand_over(self, url: str) -> int:
         """Send one watchtower what is new to it; returns how many lanes that were.
 
-        Raises AnchorApiUnreachable, AnchorApiRefused.
+        Raises AnchorApiUnreachable.
         """
         current = await self._calendar.period()
         sent = self._sent[url]
-        new: dict[Shown, tuple[Lane, tuple[int, int]]] = {}
+        new: New = {}
         for period in range(max(0, current - 1), current + 1):
             for lane in await self._collector.lanes(period):
                 evidence, mark = _evidence(lane), (lane.highest, lane.lease_cap)
                 name = (lane.signer, lane.period, lane.node, lane.token_class)
                 if evidence is not None and sent.get(name) != mark:
                     new[name] = (evidence, mark)
-        if new:
-            async with WatchClient(url) as tower:
+        if not new:
+            return 0
+        async with WatchClient(url) as tower:
+            try:
                 await tower.hand_over([evidence for evidence, _ in new.values()])
-            sent |= {name: mark for name, (_, mark) in new.items()}
+                sent |= {name: mark for name, (_, mark) in new.items()}
+            except AnchorApiRefused:
+                await self._one_by_one(tower, url, new)
         return len(new)
+
+    async def _one_by_one(self, tower: WatchClient, url: str, new: New) -> None:
+        """One lane that the watchtower does not want must not keep the others from it."""
+        for name, (evidence, mark) in new.items():
+            try:
+                await tower.hand_over([evidence])
+            except AnchorApiRefused as error:
+                self._log.warning("lane_refused", tower=url, error=str(error))
+            self._sent[url][name] = mark
 
 
 def _evidence(lane: LaneState) -> Lane | None:

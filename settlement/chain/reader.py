@@ -117,6 +117,9 @@ class RpcChainReader:
     async def pot(self, anchor: Address, period: int) -> PeriodPot:
         return build(PeriodPot, await self._view("ChannelHub", "potOf", anchor, period))
 
+    async def is_paid(self, anchor: Address, period: int, index: int) -> bool:
+        return bool(await self._view("ChannelHub", "isPaid", anchor, period, index))
+
     async def credit(self, account: Address) -> int:
         return int(await self._view("ChannelHub", "creditOf", account))
 

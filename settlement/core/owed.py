@@ -105,6 +105,18 @@ def judge(leaves: Sequence[PayoutLeaf], debts: Iterable[OwedNode]) -> Disproof |
     return None
 
 
+def show_all(
+    leaves: Sequence[PayoutLeaf], accounts: Iterable[Address]
+) -> tuple[tuple[Address, int, ShownRange], ...]:
+    """What a tree in order pays each of these accounts, with its proof."""
+    tree = Tree.of([leaf.node() for leaf in leaves])
+    found = []
+    for account in accounts:
+        shown, paid = show(tree, leaves, account)
+        found.append((account, paid, shown))
+    return tuple(found)
+
+
 def show(tree: Tree, leaves: Sequence[PayoutLeaf], account: Address) -> tuple[ShownRange, int]:
     """What a tree in order pays ``account``: its leaf, or those between which it would stand."""
     place = next((i for i, leaf in enumerate(leaves) if leaf.account >= account), len(leaves))

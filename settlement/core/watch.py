@@ -9,8 +9,8 @@
 
 What is done in each: until it is final, leases are added up. OPEN, late in the grace: post vouchers
 that are not acknowledged. COMMITTED: inspect the root until it is cleared, void it where a demand
-is not answered. VOID: forfeit the bond, give the debits back. LATE: give the debits back. Then, in
-the window: claim directly.
+is not answered. FINAL: collect what the anchor does not pay out. VOID: forfeit the bond, give the
+debits back. LATE: give the debits back. Then, in the window: claim directly.
 
 Only the chain moves a period on; what we send is sent again after a pause for as long as the chain
 does not show it, and every performer asks the chain first. So a process may die at any point.
@@ -28,6 +28,7 @@ from settlement.core.watch_events import (
     ContractReceiveDemand,
     ContractReceiveForgotten,
     ContractReceiveGivenBack,
+    ContractReceivePaidOut,
     ContractReceiveRoot,
     ContractReceiveShown,
     ContractReceiveVoided,
@@ -38,6 +39,7 @@ from settlement.core.watch_events import (
     Demand,
     PerformCheckLeases,
     PerformClaim,
+    PerformCollect,
     PerformInspect,
     PerformPost,
     ShownPayout,
@@ -49,6 +51,9 @@ from settlement.core.watch_events import (
 )
 from settlement.types import ZERO_ADDRESS, ZERO_HASH, Address, Hash, Uint32, Uint64, Uint128
 
+ANCHORS_PATIENCE = 8
+"""After this part of a challenge window payouts are collected that the anchor did not pay."""
+
 LOOKS_PER_WINDOW = 24
 """Looks in one challenge window; the pause between two follows from it."""
 
@@ -57,6 +62,7 @@ LOOKS_PER_WINDOW = 24
 class WatchState:
     """One anchor's period. Times are chain seconds; ``look_at`` is when to act next.
 
+    ``payouts`` are those of whom we watch for, with their proofs, until they are paid.
     ``kept`` names the chunks whose rows are in the log, which no reorganisation takes back.
     """
 
@@ -73,6 +79,7 @@ class WatchState:
     cleared: bool = False
     demands: tuple[Demand, ...] = ()
     shown: tuple[ShownPayout, ...] = ()
+    payouts: tuple[ShownPayout, ...] = ()
     challenger: Address = ZERO_ADDRESS
     node: Address = ZERO_ADDRESS
     look_at: Uint64 = 0
@@ -128,7 +135,9 @@ def step(state: WatchState, event: WatchEvent, _now_ms: int) -> _Moved:
             fresh = WatchState(anchor=state.anchor, period=state.period, kept=state.kept)
             return Transition(state=fresh)
         case ActionClear():
-            return Transition(state=replace(state, cleared=event.root == state.root))
+            if event.root != state.root:
+                return Transition(state=state)
+            return Transition(state=replace(state, cleared=True, payouts=event.payouts))
         case ActionReopen():
             return Transition(state=replace(state, cleared=False, look_at=0))
     if not isinstance(event, WatchLog) or event.position <= state.position:
@@ -148,6 +157,7 @@ WATCH: Machine[WatchState, WatchEvent, WatchEffect] = Machine(
         PerformPost,
         PerformCheckLeases,
         PerformInspect,
+        PerformCollect,
         PerformClaim,
         ContractSendVoidUnshown,
         ContractSendForfeit,
@@ -188,6 +198,9 @@ def _told(state: WatchState, event: WatchLog) -> WatchState:
             return replace(
                 state, stage=WatchStage.VOID, challenger=challenger, node=node, look_at=0
             )
+        case ContractReceivePaidOut(first=first, count=count):
+            unpaid = (p for p in state.payouts if not first <= p.shown.first < first + count)
+            return replace(state, payouts=tuple(unpaid))
         case ContractReceiveBondGone():
             return replace(state, bond=0)
         case _:
@@ -239,6 +252,11 @@ def _tasks(state: WatchState, event: ContractReceiveClock) -> list[WatchEffect]:
             ]
         case WatchStage.VOID | WatchStage.LATE:
             tasks += _undo(state)
+        case WatchStage.FINAL:
+            # The anchor pays at once; what is left after a while it will not pay.
+            patience = event.challenge_window // ANCHORS_PATIENCE
+            if state.payouts and now >= state.final_at + patience:
+                tasks.append(PerformCollect(anchor=anchor, period=period))
     after = state.stage in (WatchStage.VOID, WatchStage.LATE, WatchStage.FINAL)
     if after and windows.settle_until <= now < windows.direct_until:
         tasks.append(PerformClaim(anchor=anchor, period=period))

@@ -131,6 +131,14 @@ class ContractReceiveBondGone(WatchLog):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContractReceivePaidOut(WatchLog):
+    """Payouts from index ``first`` on were credited, ``count`` of them."""
+
+    first: Uint32
+    count: Uint32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractReceiveForgotten(WatchEvent):
     """The chain replaced blocks: forget everything; what still stands is told again."""
 
@@ -146,9 +154,11 @@ class ContractReceiveClock(WatchEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionClear(WatchEvent):
-    """The payouts under ``root`` were recomputed and pay whoever we watch for."""
+    """The payouts under ``root`` were recomputed and pay whoever we watch for: ``payouts``, whose
+    proofs are kept, as the anchor may be gone when they can be paid."""
 
     root: Hash
+    payouts: tuple[ShownPayout, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +193,11 @@ class PerformInspect(WatchTask):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PerformCollect(WatchTask):
+    """Have our payouts of a final root credited, which the anchor did not see to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PerformClaim(WatchTask):
     """Claim directly what the anchor did not settle."""
 
@@ -214,6 +229,7 @@ WatchEffect = (
     PerformPost
     | PerformCheckLeases
     | PerformInspect
+    | PerformCollect
     | PerformClaim
     | ContractSendVoidUnshown
     | ContractSendForfeit

@@ -133,6 +133,10 @@ class ChainReader(Protocol):
         """What an anchor collected in one period."""
         ...
 
+    async def is_paid(self, anchor: Address, period: int, index: int) -> bool:
+        """Whether the payout at ``index`` of a committed period was credited."""
+        ...
+
     async def credit(self, account: Address) -> int:
         """An account's credit in the hub."""
         ...

@@ -80,6 +80,7 @@ class MemoryChain:
     settled: set[tuple[Address, int]] = field(default_factory=set)
     claim_pages: dict[tuple[Address, int, int], int] = field(default_factory=dict)
     pots: dict[tuple[Address, int], PeriodPot] = field(default_factory=dict)
+    paid: set[tuple[Address, int, int]] = field(default_factory=set)
     credits: dict[Address, int] = field(default_factory=dict)
     registered: dict[Address, RegisteredNode] = field(default_factory=dict)
     payouts_by_period: dict[tuple[Address, int], Address] = field(default_factory=dict)
@@ -230,6 +231,10 @@ class MemoryChain:
     async def pot(self, anchor: Address, period: int) -> PeriodPot:
         self._reach()
         return self.pots.get((anchor, period), _NO_POT)
+
+    async def is_paid(self, anchor: Address, period: int, index: int) -> bool:
+        self._reach()
+        return (anchor, period, index) in self.paid
 
     async def credit(self, account: Address) -> int:
         self._reach()

@@ -18,12 +18,14 @@ from settlement.core.watch_events import (
     ContractSendRestore,
     DebitedChunk,
     PerformClaim,
+    PerformCollect,
     PerformPost,
 )
 from settlement.ports import chain_records as records
 from settlement.ports.chain import Call, TransactionReceipt
 from settlement.ports.chain_events import DirectClaimed, DirectRowSkipped
 from settlement.services.engine import Effect, Performer
+from settlement.services.settler import proof_of
 from settlement.services.watch_knowledge import WatchKnowledge
 from settlement.types import ZERO_HASH, Address, Hash, Signature
 
@@ -45,6 +47,15 @@ class PostBuilders(Protocol):
 
 class ClaimBuilders(Protocol):
     """``settlement.chain.calls.Calls``, as far as claiming needs it."""
+
+    def claim(
+        self,
+        anchor: Address,
+        period: int,
+        index: int,
+        payout: records.Payout,
+        siblings: Sequence[records.ProofNode],
+    ) -> Call: ...
 
     def restore_chunk(
         self, anchor: Address, period: int, chunk: int, rows: Sequence[records.AcceptedRow]
@@ -82,6 +93,7 @@ class Recovery:
         """By effect."""
         return {
             PerformPost: self._post,
+            PerformCollect: self._collect,
             PerformClaim: self._claim,
             ContractSendForfeit: self._forfeit,
             ContractSendRestore: self._restore,
@@ -125,6 +137,18 @@ class Recovery:
         await self._known.submit(
             self._calls.restore_chunk(task.anchor, task.period, task.chunk, rows)
         )
+
+    async def _collect(self, effect: Effect) -> None:
+        """Credit the payouts of a final root one by one; nobody but the anchor has all of them."""
+        task, state = await self._known.task(effect)
+        anchor, period = task.anchor, task.period
+        for payout in state.payouts:
+            proof = proof_of(payout.shown)
+            index = proof.first_index
+            if not payout.amount or await self._known.chain.is_paid(anchor, period, index):
+                continue
+            call = self._calls.claim(anchor, period, index, proof.payouts[0], proof.siblings)
+            await self._known.submit(call)
 
     async def _claim(self, effect: Effect) -> None:
         """Claim every lane whose channel the anchor did not settle, or was made to give back."""

@@ -6,13 +6,14 @@ from typing import Protocol
 import structlog
 
 from settlement.chain.calls import compact
-from settlement.core.owed import Disproof, OwedLane, OwedNode, is_tree, judge
+from settlement.core.owed import Disproof, OwedLane, OwedNode, is_tree, judge, show_all
 from settlement.core.payouts import PayoutLeaf
 from settlement.core.watch import WATCH, WatchState, watch_key
 from settlement.core.watch_events import (
     ActionClear,
     ContractSendVoidUnshown,
     PerformInspect,
+    ShownPayout,
     WatchStage,
     WatchTask,
 )
@@ -74,13 +75,15 @@ class RootInspection:
         if leaves:
             disproof = judge(leaves, debts)
             if disproof is None:
-                await self._clear(state)
+                accounts = [debt.account for debt in debts]
+                await self._clear(state, _payouts(leaves, accounts))
             else:
                 await self._disprove(task, disproof)
             return
         shown = [await self._inspect_shown(task, state, debt, leaves is None) for debt in debts]
         if all(shown):
-            await self._clear(state)
+            wanted = {debt.account for debt in debts}
+            await self._clear(state, [p for p in state.shown if p.account in wanted])
 
     async def _inspect_shown(
         self, task: WatchTask, state: WatchState, debt: OwedNode, unreachable: bool
@@ -132,10 +135,9 @@ class RootInspection:
             call = self._disputes.challenge(task.anchor, task.period, debt.node, lanes, proof)
         await self._known.submit(call)
 
-    async def _clear(self, state: WatchState) -> None:
-        await self._known.engine.apply(
-            WATCH, watch_key(state.anchor, state.period), ActionClear(root=state.root)
-        )
+    async def _clear(self, state: WatchState, payouts: Sequence[ShownPayout]) -> None:
+        event = ActionClear(root=state.root, payouts=tuple(payouts))
+        await self._known.engine.apply(WATCH, watch_key(state.anchor, state.period), event)
 
     async def _void_unshown(self, effect: Effect) -> None:
         task, state = await self._known.task(effect)
@@ -144,6 +146,13 @@ class RootInspection:
             await self._known.submit(
                 self._disputes.void_unshown(task.anchor, task.period, task.account)
             )
+
+
+def _payouts(leaves: Sequence[PayoutLeaf], accounts: Sequence[Address]) -> list[ShownPayout]:
+    return [
+        ShownPayout(account=account, amount=amount, shown=shown)
+        for account, amount, shown in show_all(leaves, accounts)
+    ]
 
 
 def _owed_lane(lane: OwedLane) -> records.OwedLane:

@@ -34,6 +34,7 @@ from settlement.core.watch_events import (
     ContractReceiveDemand,
     ContractReceiveForgotten,
     ContractReceiveGivenBack,
+    ContractReceivePaidOut,
     ContractReceiveRoot,
     ContractReceiveShown,
     ContractReceiveVoided,
@@ -47,6 +48,7 @@ from settlement.ports.chain_events import (
     BondReleased,
     ChainEvent,
     DirectClaimed,
+    PayoutsDistributed,
     PeriodCommitted,
     StatementsAccepted,
     StatementsRestored,
@@ -170,6 +172,7 @@ class Watchtower:
             StatementsAccepted
             | StatementsRestored
             | PeriodCommitted
+            | PayoutsDistributed
             | PayoutDemanded
             | PayoutShown
             | PeriodVoided
@@ -248,6 +251,10 @@ def _watch_event(event: ChainEvent) -> WatchLog | None:
         case PeriodVoided(challenger=challenger, node=node):
             return ContractReceiveVoided(
                 block=block, log_index=log_index, challenger=challenger, node=node
+            )
+        case PayoutsDistributed(first_index=first, payouts=payouts):
+            return ContractReceivePaidOut(
+                block=block, log_index=log_index, first=first, count=len(payouts)
             )
         case BondForfeited() | BondReleased():
             return ContractReceiveBondGone(block=block, log_index=log_index)

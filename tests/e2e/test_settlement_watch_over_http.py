@@ -1,6 +1,7 @@
 """Watching over HTTP: payouts from an anchor's API, lanes handed to another's watchtower."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, cast
 
 import aiohttp
@@ -25,6 +26,7 @@ from node.services.handing_over import HandingOver
 from node.services.payout_source import MemberPayouts
 from settlement.client.anchor_client import AnchorApiRefused, AnchorApiUnreachable
 from settlement.client.watch_client import WatchClient
+from settlement.core.lane import LaneState
 from settlement.ports.chain_records import PotStatus
 from settlement.protocol.signed import Signed
 
@@ -86,7 +88,9 @@ async def test_a_node_that_was_away_is_protected_by_the_watchtower_that_it_chose
         async with serve(
             make_application([PayoutRoutes(network.settler)]), "127.0.0.1", 0, Limits()
         ) as anchor_port:
-            tower.acts.inspection.payouts = MemberPayouts(view_with(f"http://127.0.0.1:{anchor_port}"))
+            tower.acts.inspection.payouts = MemberPayouts(
+                view_with(f"http://127.0.0.1:{anchor_port}")
+            )
             await settle(network)
             await tower.watch()
         async with (
@@ -138,3 +142,26 @@ async def test_payouts_are_not_shown_before_they_are_counted(network: WatchedNet
         await settle(network)
         leaves = await client.payouts(0, 1_000)
         assert leaves == await network.settler.leaves(0)
+
+
+async def test_a_lane_that_is_refused_keeps_no_other_from_being_watched(
+    network: WatchedNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await network.pay(1)
+    away, tower = network.nodes
+    lanes = list(await away.collector.lanes(0))
+    assert len(lanes) == 2
+    wrong = replace(lanes[0], acknowledgement=lanes[1].acknowledgement)
+
+    async def shown(period: int) -> tuple[LaneState, ...]:
+        return () if period else (wrong, lanes[1])
+
+    monkeypatch.setattr(away.collector, "lanes", shown)
+    application = make_application([WatchRoutes(tower.tower)])
+    async with serve(application, "127.0.0.1", 0, Limits()) as port:
+        url = f"http://127.0.0.1:{port}"
+        handing = handing_over(away, url)
+        assert await handing.hand_over(url) == 2
+        assert await handing.hand_over(url) == 0, "the refused one is not sent again and again"
+    kept = [lane for lane in await tower.evidence.lanes(0) if lane.node == away.key.address]
+    assert [lane.signer for lane in kept] == [lanes[1].signer]

@@ -213,6 +213,35 @@ async def test_an_honest_root_is_cleared_and_nobody_sends_anything(
     assert not names & {"PayoutDemanded", "PeriodVoided", "DirectClaimed", "DirectRowSkipped"}
 
 
+async def test_an_anchor_that_dies_before_it_pays_out_keeps_nobody_from_its_payout(
+    network: WatchedNetwork,
+) -> None:
+    await commit_a_month(network)
+    for node in network.nodes:
+        await node.watch()
+    network.shown.shown.clear()  # the anchor is gone, and its tree with it
+    for node in network.nodes:
+        node.boot()
+    terms = await network.home.calendar.terms(0)
+    committed_at = await network.chain.now()
+    await network.until(committed_at + terms.challenge_window + 60)
+    for node in network.nodes:
+        await node.watch()
+    assert await network.credit(VICTIM) == 0, "an anchor has its time to pay"
+    await network.until(committed_at + 2 * terms.challenge_window)
+    for node in network.nodes:
+        await node.watch()
+    leaves = {leaf.account: leaf.amount for leaf in await network.settler.leaves(0)}
+    for key in NODE_KEYS:
+        assert await network.credit(key) == leaves[payout_of(key)] > 0
+    pot = await network.home.reader.pot(ANCHOR_KEY.address, 0)
+    assert pot.distributed == sum(leaves[payout_of(key)] for key in NODE_KEYS)
+    await network.settle()
+    pot = await network.home.reader.pot(ANCHOR_KEY.address, 0)
+    assert pot.distributed == pot.sum, "when it comes back, it pays the rest, and nobody twice"
+    assert await network.credit(VICTIM) == leaves[payout_of(VICTIM)]
+
+
 async def test_an_anchor_that_settles_and_never_commits_is_undone(
     network: WatchedNetwork,
 ) -> None:
