@@ -185,8 +185,9 @@ def _bubblewrap() -> Bubblewrap | None:
     return found
 
 
-async def lay_foundation(config: NodeConfig, edges: Edges) -> Foundation:
-    """Compose what all roles share; asks the chain for its present terms."""
+async def lay_foundation(config: NodeConfig, edges: Edges, *, leads: bool = True) -> Foundation:
+    """Compose what all roles share; asks the chain for its present terms. Of several workers one
+    ``leads``."""
     deployment, domain, chain = edges.deployment, edges.deployment.domain, edges.chain
     terms = (await chain.parameters()).terms
     engine = Engine(edges.store, edges.clock)
@@ -227,7 +228,7 @@ async def lay_foundation(config: NodeConfig, edges: Edges) -> Foundation:
         view=view,
         calendar=calendar,
         directory=directory,
-        following=Following(follower, view, calendar, directory, metrics),
+        following=Following(follower, view, calendar, directory, metrics, keeps=leads),
         dispatch=dispatch,
         network=edges.network,
         metrics=metrics,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import structlog
@@ -21,7 +21,9 @@ from node.core.placement import ANCHOR, SERVICE
 from node.net.deadlines import Limits, serve
 from node.net.members import Member as LinkMember
 from node.net.mesh import Mesh
+from node.net.relay import RelayedLinks, relaying
 from node.services.chain_view import ChainView
+from node.store.ownership import Lead
 from settlement.errors import StoreFailed
 from settlement.ports.chain_events import (
     ChainEvent,
@@ -38,46 +40,93 @@ CALLS_OF_ONE_TOKEN = 2
 """Outgoing calls of one token at a time: a slow server must not hold up other tokens'."""
 STORE_PAUSE_MS = 500
 LONGEST_STORE_PAUSE_MS = 10_000
+LEAD_LOOK_MS = 500
 ROLE_BITS = {Role.SERVICE: SERVICE, Role.ANCHOR: ANCHOR}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A node that serves. ``failed`` finishes only if something in it breaks."""
+    """A node that serves. ``failed`` finishes only if something in it breaks, ``promoted`` only
+    when a worker should begin again, since the one that led is gone."""
 
     base: Foundation
     api_url: str
     link_url: str
     failed: asyncio.Task[None]
+    promoted: asyncio.Task[None]
 
 
 @asynccontextmanager
 async def running_node(config: NodeConfig) -> AsyncIterator[Running]:
-    """Start a node, yield once its API and its links listen, stop it on leaving."""
-    async with real_edges(config) as (edges, mesh):
-        base = await lay_foundation(config, edges)
-        base.view.subscribe(_members_linked(base.view, mesh))
-        async with serving(base, mesh, Limits()) as (api_url, loops):
-            link_url = f"wss://{config.link_host}:{mesh.port}"
-            yield Running(base=base, api_url=api_url, link_url=link_url, failed=loops)
+    """Start a node, or one of its workers; yield once its API listens (and its links, where it
+    holds them), stop it on leaving."""
+    lead = Lead(config.data_dir)
+    async with AsyncExitStack() as stack:
+        edges, mesh = await stack.enter_async_context(real_edges(config))
+        stack.callback(lead.leave)
+        leads = lead.take()
+        links: AbstractAsyncContextManager[object] = _links(config, mesh)
+        if not leads:
+            relayed = RelayedLinks(config.data_dir)
+            edges, links = replace(edges, network=relayed, loops=()), relayed
+        base = await lay_foundation(config, edges, leads=leads)
+        if leads:
+            base.view.subscribe(_members_linked(base.view, mesh))
+        api_url, loops = await stack.enter_async_context(
+            serving(base, links, Limits(), leads=leads)
+        )
+        promoted = asyncio.create_task(_lead_is_free(lead, base, leads=leads))
+        stack.push_async_callback(_cancelled, promoted)
+        link_url = f"wss://{config.link_host}:{mesh.port}" if leads else ""
+        yield Running(
+            base=base, api_url=api_url, link_url=link_url, failed=loops, promoted=promoted
+        )
+
+
+@asynccontextmanager
+async def _links(config: NodeConfig, mesh: Mesh) -> AsyncIterator[None]:
+    """The leading worker's links, offered to its fellows where it may have any."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(mesh)
+        if config.worker is not None:
+            await stack.enter_async_context(relaying(mesh, config.data_dir))
+        yield
+
+
+async def _lead_is_free(lead: Lead, base: Foundation, *, leads: bool) -> None:
+    """Return once this worker, which follows, should begin again as the one that leads."""
+    while leads or not lead.take():
+        await base.engine.clock.sleep_ms(LEAD_LOOK_MS)
+    lead.leave()  # it is taken again at the new beginning
 
 
 @asynccontextmanager
 async def serving(
-    base: Foundation, links: AbstractAsyncContextManager[object], limits: Limits
+    base: Foundation,
+    links: AbstractAsyncContextManager[object],
+    limits: Limits,
+    *,
+    leads: bool = True,
 ) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
     """Open the roles, then ``links`` and the API; yield the API's URL and the task that all
-    background work goes on in, which finishes only if something in it breaks."""
+    background work goes on in, which finishes only if something in it breaks.
+
+    A worker that does not lead answers requests; effects and loops are the leading one's.
+    """
     async with AsyncExitStack() as stack:
         added = await stack.enter_async_context(_roles(base))
         base.network.serve(base.dispatch)
         await stack.enter_async_context(links)
-        application = make_application([*_common_routes(base, added), *added.routes])
+        routes = [*_common_routes(base, added), *added.routes]
+        application = make_application(
+            [each for each in routes if leads or not isinstance(each, FeedRoutes)]
+        )
         host = base.config.api_host
         port = await stack.enter_async_context(
             serve(application, host, base.config.api_port, limits)
         )
-        loops = asyncio.create_task(_run(base, added))
+        work = _run(base, added) if leads else kept_up(base, base.following.run)
+        loops = asyncio.create_task(work)
         stack.push_async_callback(_cancelled, loops)
         yield f"http://{host}:{port}", loops
 

@@ -68,7 +68,8 @@ def node_run(
     settings = load_config(config, **flags)
     configure_logging(settings.log_level)
 
-    async def run() -> None:
+    async def run() -> bool:
+        """Run until stopped, or until this worker is to lead: then begin again (True)."""
         from node.app.process import running_node
 
         async with running_node(settings) as running:
@@ -76,9 +77,11 @@ def node_run(
                 facts = {"apiUrl": running.api_url, "linkUrl": running.link_url}
                 ready_file.with_suffix(".part").write_text(json.dumps(facts))
                 ready_file.with_suffix(".part").rename(ready_file)
-            await until_stopped(running.failed)
+            await until_stopped(running.failed, running.promoted)
+            return running.promoted.done()
 
-    asyncio.run(run())
+    while asyncio.run(run()):
+        pass
 
 
 @key.command("new")

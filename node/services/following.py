@@ -18,7 +18,8 @@ class Following:
     """One follower, and what its batches move: the calendar, the channels, the view, the rest.
 
     The cursor lives in memory: at every start the chain is followed from the deployment on, and
-    whoever acts on events is idempotent by their position.
+    whoever acts on events is idempotent by their position. A worker that does not keep the node's
+    books (``keeps``) moves its own view and calendar only: the leading worker does the rest.
     """
 
     def __init__(
@@ -28,7 +29,10 @@ class Following:
         calendar: Calendar,
         directory: ChannelDirectory,
         metrics: Metrics,
+        *,
+        keeps: bool = True,
     ) -> None:
+        self._keeps = keeps
         self._follower = follower
         self._view = view
         self._calendar = calendar
@@ -52,14 +56,16 @@ class Following:
     async def _apply(self, batch: ChainBatch) -> None:
         if (block := batch.replaced_from) is not None:
             self._view.rewind(block)
-            await self._directory.undo(self._follower.reader, block, self._follower.first_block)
+            if self._keeps:
+                await self._directory.undo(self._follower.reader, block, self._follower.first_block)
         self._calendar.observe(batch.head)
         self._metrics.chain_head.set(batch.head.number)
-        await self._directory.receive(batch.events)
+        if self._keeps:
+            await self._directory.receive(batch.events)
         self._watch_new_classes(batch.events)
         await self._view.follow(batch.events, batch.head)
         await self._change_keys(batch.last)
-        for listener in self._also:
+        for listener in self._also if self._keeps else ():
             await listener(batch)
 
     async def _change_keys(self, last: int) -> None:

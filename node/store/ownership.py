@@ -64,6 +64,34 @@ def key_in_use(keystore: Path, *, shared: bool) -> Iterator[None]:
         os.close(handle)
 
 
+class Lead:
+    """Which of the workers that share a folder leads: holds the links, keeps the node's books.
+
+    The system takes the lead from a process that ends.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lead.lock"
+        self._handle: int | None = None
+
+    def take(self) -> bool:
+        """Take the lead if nobody has it; whether it is ours now."""
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        self._handle = handle
+        return True
+
+    def leave(self) -> None:
+        """Give it to whoever takes it next."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
 async def claim_database(store: Store, key: Address) -> None:
     """Write the key into a new database; raise DatabaseOfAnother where another's stands in it."""
     row = await store.load(_KIND, _KEY)
