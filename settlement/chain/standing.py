@@ -29,16 +29,16 @@ class Fault(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Bench:
     """How long a fault benches: ``first`` seconds, doubled for each further fault in a row, up to
-    ``longest``. A ``strict`` bench is kept even where nobody else is left to ask."""
+    ``longest``. For up to ``closed`` seconds of it not even the last endpoint left is asked."""
 
     first: float
     longest: float
-    strict: bool = False
+    closed: float = 0.0
 
 
 BENCHES = {
     Fault.OUTAGE: Bench(0.5, 60.0),
-    Fault.QUOTA: Bench(1.0, 60.0, strict=True),
+    Fault.QUOTA: Bench(1.0, 60.0, closed=4.0),
     Fault.SLOW: Bench(1.0, 30.0),
     Fault.BEHIND: Bench(1.0, 15.0),
     Fault.OUTVOTED: Bench(5.0, 300.0),
@@ -58,6 +58,7 @@ class Standing:
     faults: Counter[Fault] = field(default_factory=Counter)
     streak: int = 0
     benched_until: float = 0.0
+    closed_until: float = 0.0
     benched_for: Fault | None = None
 
     def answered(self) -> None:
@@ -70,7 +71,7 @@ class Standing:
         """What it answered is right."""
         self.streak = 0
         self.benched_for = None
-        self.benched_until = 0.0
+        self.benched_until = self.closed_until = 0.0
 
     def failed(self, fault: Fault, now: float) -> None:
         """A fault: bench it, the longer the more faults came in a row."""
@@ -80,6 +81,7 @@ class Standing:
         self.streak += 1
         self.benched_for = fault
         self.benched_until = now + length
+        self.closed_until = now + min(length, bench.closed)
 
     def benched(self, now: float) -> bool:
         """Whether others are to be asked first."""
@@ -87,8 +89,7 @@ class Standing:
 
     def closed(self, now: float) -> bool:
         """Whether it is not to be asked at all."""
-        fault = self.benched_for
-        return fault is not None and BENCHES[fault].strict and self.benched(now)
+        return now < self.closed_until
 
 
 def fault_of(error: ChainError) -> Fault | None:

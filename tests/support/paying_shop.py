@@ -75,9 +75,9 @@ class Shop:
         self, count: int = 1, sent: "asyncio.Future[Any] | None" = None
     ) -> list[str]:
         """What is in the pool once it holds ``count``; raises what ``sent`` failed with before."""
-        for _ in range(3_000):
+        for _ in range(5_000):
             if sent is not None and sent.done():
-                sent.result()
+                pytest.fail(f"nothing was left to mine: {sent.result()}")
             if len(found := await self.pooled()) >= count:
                 return found
             await asyncio.sleep(0.01)

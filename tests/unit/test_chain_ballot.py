@@ -122,11 +122,15 @@ def test_every_further_fault_in_a_row_benches_for_longer_up_to_a_bound(fault: Fa
     assert not standing.benched(now)
 
 
-def test_only_a_quota_closes_an_endpoint_altogether() -> None:
+def test_only_a_quota_closes_an_endpoint_altogether_and_not_for_long() -> None:
     standing = Standing(shown="there")
     for fault in Fault:
         standing.failed(fault, 0.0)
         assert standing.closed(0.1) is (fault is Fault.QUOTA)
+    for _ in range(20):
+        standing.failed(Fault.QUOTA, 0.0)
+    assert standing.benched(BENCHES[Fault.QUOTA].closed)
+    assert not standing.closed(BENCHES[Fault.QUOTA].closed)
 
 
 def test_who_was_outvoted_is_doubted_until_it_is_confirmed() -> None:
