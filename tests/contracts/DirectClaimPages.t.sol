@@ -26,9 +26,9 @@ contract DirectClaimPagesTest is Fixture {
     function test_a_lane_has_the_number_that_the_interface_says() public view {
         bytes32 tokenClass = keccak256("class");
         bytes32 hash = keccak256(abi.encode(session, uint32(7), node, tokenClass));
-        bytes32 lane = hub.laneOf(session, 7, node, tokenClass);
-        vm.assertEq(lane, bytes32(bytes3(tokenClass)) | hash >> 24, "24 bits of the class, 232 of the hash");
-        vm.assertEq(lane, laneId(session, 7, node, tokenClass), "as the tests have it");
+        bytes32 found = hub.laneOf(session, 7, node, tokenClass);
+        vm.assertEq(found, bytes32(bytes3(tokenClass)) | hash >> 24, "24 bits of the class, 232 of the hash");
+        vm.assertEq(found, laneId(session, 7, node, tokenClass), "as the tests have it");
     }
 
     function test_a_claim_writes_one_word_for_all_of_its_lanes() public {

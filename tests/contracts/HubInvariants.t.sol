@@ -43,9 +43,9 @@ contract HubInvariants is Test {
     /// nothing. The numbers are seeds; a multiple of 3 moves the clock.
     function test_the_handler_reaches_every_action() public {
         uint256 roll = 7;
-        for (uint256 i; i < 900; ++i) {
+        for (uint256 i; i < 1000; ++i) {
             roll = uint256(keccak256(abi.encode(roll)));
-            uint256 action = (roll >> 128) % 16;
+            uint256 action = (roll >> 128) % 17;
             if (action == 0) handler.topUp(roll, uint96(roll));
             else if (action == 1) handler.setAnchor(roll);
             else if (action == 2) handler.requestWithdrawal(roll, uint128(roll));
@@ -61,10 +61,11 @@ contract HubInvariants is Test {
             else if (action == 12) handler.forfeitBond(roll);
             else if (action == 13) handler.close(roll, uint128(roll));
             else if (action == 14) handler.post(roll, uint128(roll >> 3));
+            else if (action == 15) handler.limit(roll, uint96(roll >> 5));
             else handler.withdrawCredit(roll, uint128(roll));
         }
         handler.burnCredit(1);
-        string[15] memory actions = [
+        string[16] memory actions = [
             "topUp",
             "setAnchor",
             "withdraw",
@@ -79,6 +80,7 @@ contract HubInvariants is Test {
             "forfeitBond",
             "close",
             "post",
+            "limit",
             "withdrawCredit"
         ];
         for (uint256 i; i < actions.length; ++i) {

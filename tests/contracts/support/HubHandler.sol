@@ -118,6 +118,21 @@ contract HubHandler is Fixture {
         hub.requestWithdrawal(signer, amount);
     }
 
+    /// @dev Half of the time without a cap; keys never end, as then nothing more would happen.
+    function limit(uint256 seed, uint96 cap) external passing(seed) {
+        address signer = _pick(seed);
+        cap = seed % 2 == 0 ? 0 : uint96(bound(cap, 1, 12e18));
+        (uint96 before,) = hub.limitOf(signer, parameters.currentPeriod());
+        // whether the last change is still needed, only the contract knows
+        vm.prank(PAYER);
+        try hub.limitSigner(signer, cap, 0) {
+            (uint96 now_,) = hub.limitOf(signer, parameters.currentPeriod());
+            bool wider = cap == 0 || before != 0 && cap >= before;
+            vm.assertEq(now_, wider ? cap : before, "wider at once, narrower later");
+            ++done["limit"];
+        } catch {}
+    }
+
     function withdraw(uint256 seed) external passing(seed) {
         address signer = _pick(seed);
         IChannelHubTypes.Channel memory channel = hub.channelOf(signer);
