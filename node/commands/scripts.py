@@ -202,7 +202,7 @@ def _told(
         "price": _tokens(price),
         "load_price": _tokens(once),
         "rates": "the network's" if voted else "those of a new network",
-        "output_hash": result.output_hash,
+        "output_hash": result.output_hash(request.engine),
         "exports": _value(loaded.result),
     }
 

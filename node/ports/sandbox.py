@@ -107,11 +107,11 @@ class RunResult:
     pages: int = 0
     error: str = ""
 
-    @property
-    def output(self) -> bytes:
-        """Six hashes, one a group: status, state, effects, result, logs, error (192 bytes).
+    def output(self, engine: Hash) -> bytes:
+        """Seven hashes, one a group: status, state, effects, result, logs, error, and what ran it
+        at which cost (engine, gas, pages): 224 bytes.
 
-        They let somebody who was not there check one group against :attr:`output_hash` without
+        They let somebody who was not there check one group against :meth:`output_hash` without
         seeing the others; see :func:`effects_belong`.
         """
         groups = (
@@ -121,15 +121,16 @@ class RunResult:
             () if self.result is None else (self.result,),
             tuple(line.encode() for line in self.logs),
             (self.error.encode(),),
+            (engine, self.gas.to_bytes(8, "big"), self.pages.to_bytes(4, "big")),
         )
         return b"".join(map(_group_hash, groups))
 
-    @property
-    def output_hash(self) -> Hash:
-        """keccak256 of :attr:`output`; the same on every node."""
-        return keccak(self.output)
+    def output_hash(self, engine: Hash) -> Hash:
+        """keccak256 of :meth:`output`, which a journal entry signs: the same on every node."""
+        return keccak(self.output(engine))
 
 
+_GROUPS = 7
 _EFFECTS_GROUP = 2
 
 
@@ -137,7 +138,7 @@ def effects_belong(effects: tuple[bytes, ...], output: bytes, output_hash: Hash)
     """Whether these are the effects of the run with this ``output_hash``."""
     start = 32 * _EFFECTS_GROUP
     return (
-        len(output) == 192
+        len(output) == 32 * _GROUPS
         and keccak(output) == output_hash
         and output[start : start + 32] == _group_hash(effects)
     )

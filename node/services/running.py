@@ -90,16 +90,13 @@ class Runner:
         context = context_of(base.token, attributes, time_ms, input_hash(given))
         result = await self._run(script, handler, Mode.UPDATE, base.state, event, context)
         await self._tell(script, base, given, result)
+        output = result.output(self._sandbox.engine)
+        ended = replace(execution, output_hash=keccak(output), output=output)
         # Both depend on the run alone, so that every replica comes to the same.
         if result.status is not Status.OK or sum(map(len, result.effects)) > MAX_EFFECT_BYTES:
-            return replace(execution, output_hash=result.output_hash, output=result.output)
-        return replace(
-            execution,
-            state=base.state if result.state is None else result.state,
-            effects=result.effects,
-            output_hash=result.output_hash,
-            output=result.output,
-        )
+            return ended
+        state = base.state if result.state is None else result.state
+        return replace(ended, state=state, effects=result.effects)
 
     async def read(
         self, script: ClassScript, base: Base, interface: str, arguments: dict[str, str], now_s: int

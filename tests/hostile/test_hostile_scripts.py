@@ -103,8 +103,8 @@ def test_the_interpreter_gives_the_same_status_gas_and_output(
 ) -> None:
     """With little gas: the interpreter is some twenty times slower."""
     one, other = run(native, case, SHORT_GAS), run(interpreted, case, SHORT_GAS)
-    assert (one.status, one.gas, one.output_hash) == (other.status, other.gas, other.output_hash)
-    assert one.pages == other.pages
+    assert (one.status, one.gas, one.pages) == (other.status, other.gas, other.pages)
+    assert one.output_hash(native.engine) == other.output_hash(interpreted.engine)
 
 
 @BY_NAME

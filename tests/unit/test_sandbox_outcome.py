@@ -1,9 +1,12 @@
 """The guest's words are judged, since a script may have tampered with what writes them."""
 
+from dataclasses import replace
+
 import pytest
 
-from node.ports.sandbox import Mode, RunResult, Status
+from node.ports.sandbox import STAND_IN_ENGINE, Mode, RunResult, Status, effects_belong
 from node.sandbox.outcome import outcome, request_text
+from settlement.types import Hash, keccak
 
 
 def judged(words: bytes, mode: Mode = Mode.UPDATE) -> RunResult:
@@ -79,3 +82,21 @@ def test_the_request_is_one_json_text_with_its_parts_as_they_came() -> None:
         b'{"mode":"read","seed":[50462976,117835012,185207048,252579084],"entry":"a\\"b",'
         b'"state":{"s":1},"event":null,"context":{}}'
     )
+
+
+# -- what is signed about a run --------------------------------------------------------------------
+
+
+def test_the_output_hash_covers_the_engine_the_gas_and_the_pages() -> None:
+    result = RunResult(status=Status.OK, gas=7, pages=3, effects=(b'{"kind":"x"}',))
+    changed = [replace(result, gas=8), replace(result, pages=4), replace(result, effects=())]
+    hashes = {each.output_hash(STAND_IN_ENGINE) for each in (result, *changed)}
+    assert len({*hashes, result.output_hash(Hash(bytes(32)))}) == 5
+
+
+def test_effects_are_checked_without_the_rest_of_the_output() -> None:
+    result = RunResult(status=Status.OK, gas=7, effects=(b'{"kind":"x"}',), result=b"1")
+    output, whole = result.output(STAND_IN_ENGINE), result.output_hash(STAND_IN_ENGINE)
+    assert effects_belong(result.effects, output, whole)
+    assert not effects_belong((), output, whole)
+    assert not effects_belong(result.effects, output[:192], keccak(output[:192]))

@@ -351,7 +351,7 @@ def test_a_call_that_a_run_may_ask_for_fits_the_frame_that_takes_it_to_an_anchor
         index=0,
         commit=Commit(entry=entry, signatures=signed, input=bytes(MAX_INPUT_BYTES)),
         effects=(bytes(each),) * MAX_EFFECTS,
-        output=bytes(192),
+        output=bytes(224),
         lease=Lease(vote=vote, signatures=signed),
     )
 
