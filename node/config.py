@@ -85,6 +85,7 @@ class NodeConfig(BaseSettings):
     link_port: int = Field(default=0, ge=0, le=65535, description="0 takes a free port.")
 
     confirmations: int = Field(default=1, ge=0, le=64, description="Blocks before an event counts.")
+    fee_cap_gwei: int = Field(default=500, ge=1, description="The most that a gas may cost.")
     follow_interval_ms: int = Field(default=250, ge=50, description="Pause between chain polls.")
 
     read_price: int = Field(

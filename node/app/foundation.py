@@ -47,7 +47,7 @@ from settlement.chain.follower import Follower, FollowerOptions
 from settlement.chain.keystore import load_key, read_password
 from settlement.chain.quorum import open_rpc
 from settlement.chain.reader import RpcChainReader
-from settlement.chain.sender import RpcSender, SenderLimits
+from settlement.chain.sender import GWEI, RpcSender, SenderLimits
 from settlement.chain.standing import Standing
 from settlement.ports.chain import ChainReader, ChainWriter
 from settlement.ports.clock import Clock
@@ -62,6 +62,8 @@ from settlement.store.opening import open_store
 from settlement.types import checksum
 
 Loop = Callable[[], Coroutine[Any, Any, None]]
+DEEPEST_REORG = 64
+"""Blocks that must stand on a transaction's before its sender forgets it."""
 OpenSandbox = Callable[[], AbstractAsyncContextManager[Sandbox]]
 
 
@@ -147,7 +149,7 @@ async def real_edges(config: NodeConfig) -> AsyncIterator[tuple[Edges, Mesh]]:
             cache=config.data_dir / "engine",
             bubblewrap=await asyncio.to_thread(_bubblewrap),
         )
-        limits = SenderLimits(depth=config.confirmations)
+        limits = SenderLimits(depth=DEEPEST_REORG, fee_cap=config.fee_cap_gwei * GWEI)
         sender = RpcSender(rpc, key, deployment=deployment, limits=limits, store=store)
         edges = Edges(
             key=key,

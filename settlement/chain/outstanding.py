@@ -101,6 +101,7 @@ class Outstanding:
         self._watches: dict[str, Watch] = {}
         self._pushing = asyncio.Lock()
         self._gaps: dict[int, int] = {}
+        self._tended_at = -1
 
     def watch(self, name: str) -> Watch:
         """The clockwork of a claim."""
@@ -203,9 +204,15 @@ class Outstanding:
         return next((claim for claim in self._book.live if claim.name == name), None)
 
     async def tend(self) -> None:
-        """Look once at every live claim that no caller waits for."""
-        for claim in self._book.live:
-            if claim.stage is Stage.SENT and self.watch(claim.name).waiters:
+        """Look once at every live claim that no caller waits for; at mined ones for each block."""
+        live = self._book.live
+        if not live:
+            return
+        head = (await self.head()).number
+        moved, self._tended_at = head != self._tended_at, head
+        for claim in live:
+            is_out = claim.stage is Stage.SENT
+            if (is_out and self.watch(claim.name).waiters) or not (is_out or moved):
                 continue
             try:
                 await self._tend_one(claim)
