@@ -225,13 +225,17 @@ class Outstanding:
             return
         found, head = await asyncio.gather(self.find_receipt(claim), self.head())
         if found is None:
-            # A reorganisation took it out, and nobody else will put it back.
-            await self._book.update(renewed(claim, Stage.SENT))
-            self._watches.pop(claim.name, None)
+            await self.put_back(claim)
         elif head.number - int(found["blockNumber"], 16) >= self._limits.depth:
             await self._end(mined(claim, found))
         elif mined(claim, found) != claim:
             await self._book.update(mined(claim, found))
+
+    async def put_back(self, claim: Claim) -> None:
+        """A reorganisation took a mined transaction out: it is to be sent again, and at once."""
+        if await self.find_receipt(claim) is None:
+            await self._book.update(renewed(claim, Stage.SENT))
+            self._watches.pop(claim.name, None)
 
     def _is_due(self, claim: Claim, head: Head) -> bool:
         watch = self.watch(claim.name)
@@ -275,6 +279,9 @@ class Outstanding:
         """Send again whatever keeps this nonce from being mined, its own transaction included."""
         async with self._pushing:
             first, pooled = await asyncio.gather(self.count("latest"), self.count("pending"))
+            for claim in self._book.live:
+                if claim.stage is not Stage.SENT and first <= claim.nonce <= nonce:
+                    await self.put_back(claim)
             out = [claim for claim in self.unmined() if claim.nonce <= nonce]
             if await self._has_gaps(range(max(first, pooled), nonce), out, head):
                 return  # what stands behind a gap cannot be mined

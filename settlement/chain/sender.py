@@ -295,8 +295,10 @@ class RpcSender:
             found = await (self._out.find_receipt(claim) if over else self._looked(claim))
             if found is not None:
                 return await self._receipts.receipt(replace(claim, data=call.data), found)
-            if over and claim.stage is Stage.MINED and claim not in self._book.live:
-                return remembered(claim)
+            if over and claim.stage is Stage.MINED:
+                if claim not in self._book.live:
+                    return remembered(claim)
+                await self._out.put_back(claim)
             if loop.time() >= deadline:
                 raise _pending(claim)
             await asyncio.sleep(pause)

@@ -284,6 +284,16 @@ async def test_what_a_reorganisation_took_out_is_put_back_once(shop: Shop) -> No
     assert b'"live":[]' in row.state
 
 
+async def test_a_submit_puts_back_what_a_reorganisation_took_out_below_it(shop: Shop) -> None:
+    sender = shop.sender(replace(QUICK, depth=8))
+    await sender.submit(named("rent/7"))
+    await shop.chain.rpc.once("anvil_reorg", 1, [])
+    await shop.chain.rpc.once("anvil_dropAllTransactions")
+    await sender.submit(named("rent/8"))
+    assert await shop.paid() == 2
+    assert [int(one["nonce"], 16) for one in await shop.mined()] == [0, 1]
+
+
 async def test_a_claim_below_what_is_remembered_is_sent_anew_if_the_chain_lost_it(
     shop: Shop,
 ) -> None:
