@@ -86,7 +86,7 @@ def test_payouts_are_read_as_they_were_written(leaves: list[PayoutLeaf]) -> None
         {"payouts": [LEAF | {"more": "x"}]},
         {"payouts": [LEAF | {"amount": 5}]},
         {"payouts": [LEAF | {"amount": "-5"}]},
-        {"payouts": [LEAF | {"amount": "٥"}]},
+        {"payouts": [LEAF | {"amount": "\u0665"}]},
         {"payouts": [LEAF | {"amount": "9" * 40}]},
         {"payouts": [LEAF | {"amount": str(1 << 128)}]},
         {"payouts": [LEAF | {"account": "0x11"}]},
