@@ -199,6 +199,10 @@ contract GovernanceTest is Fixture {
         vm.assertEq(uint256(governor.state(id)), uint256(IGovernor.ProposalState.Canceled), "taken back");
     }
 
+    function test_the_threshold_is_what_the_founding_said() public view {
+        vm.assertEq(governor.proposalThreshold(), 1e23, "votes");
+    }
+
     function test_votes_are_counted_by_time() public view {
         vm.assertEq(keccak256(bytes(votes.CLOCK_MODE())), keccak256("mode=timestamp"), "staked");
         vm.assertEq(keccak256(bytes(stake.CLOCK_MODE())), keccak256("mode=timestamp"), "held");

@@ -107,6 +107,14 @@ contract NodeRegistryElectionTest is Fixture {
         assertServing(3, keys[4], keys[0], keys[1]);
     }
 
+    function test_nobody_has_two_seats() public {
+        approve(PAYER, 1, 1);
+        approve(STRANGER, 1, 1);
+        election.count(PAYER);
+        election.count(STRANGER);
+        assertServing(2, keys[1], keys[0], keys[2]);
+    }
+
     function test_who_has_fewer_votes_takes_no_seat() public {
         approve(PAYER, 4, 3);
         approve(AIRLINE, 2, 2);
