@@ -6,30 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from node.commands.chain import chain
-from node.commands.db import db
-from node.commands.running import PasswordFile, configure_logging, key, node
-from node.commands.scripts import script
-from node.commands.signing import attest, grant
-from node.commands.statements import statement
+from node.commands.groups import Groups
 from node.commands.terminal import leave, until_stopped
-from node.commands.tokens import token
-from node.commands.watching import watch
 from settlement.errors import SmartLayerError
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=True, help="Smart Layer: nodes, keys and a local network."
+    cls=Groups,
+    no_args_is_help=True,
+    add_completion=True,
+    help="Smart Layer: nodes, keys and a local network.",
 )
-app.add_typer(node, name="node")
-app.add_typer(key, name="key")
-app.add_typer(chain, name="chain")
-app.add_typer(token, name="token")
-app.add_typer(script, name="script")
-app.add_typer(grant, name="grant")
-app.add_typer(attest, name="attest")
-app.add_typer(statement, name="statement")
-app.add_typer(db, name="db")
-app.command("watch")(watch)
 
 
 def main() -> None:
@@ -51,6 +37,7 @@ def devnet(
     embedded: Annotated[bool, typer.Option(help="Use the chain that needs no Node.")] = False,
 ) -> None:
     """A local network of eight nodes lives through a month: the flight-ticket story."""
+    from node.commands.running import configure_logging
     from node.devnet.run import run_devnet
 
     configure_logging("warning")
@@ -65,7 +52,7 @@ def devnet(
 @app.command("hotel", hidden=True)
 def hotel(
     keystore: Annotated[Path, typer.Option()],
-    password_file: PasswordFile,
+    password_file: Annotated[Path, typer.Option(help="File whose first line is the password.")],
     chain_id: Annotated[int, typer.Option()],
     ready_file: Annotated[Path, typer.Option()],
     silent: Annotated[str, typer.Option(help="Bookings that never get an answer.")] = "",

@@ -10,7 +10,6 @@ import structlog
 import typer
 
 from node.commands.terminal import until_stopped
-from node.config import load_config
 from settlement.chain.keystore import (
     create_keystore,
     keystore_address,
@@ -56,6 +55,8 @@ def node_run(
     ready_file: ReadyFile = None,
 ) -> None:
     """Run a node until it is stopped. Every configuration key is also SMARTLAYER_<KEY>."""
+    from node.config import load_config
+
     flags: dict[str, Any] = {
         "data_dir": data_dir,
         "deployment": deployment,

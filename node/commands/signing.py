@@ -9,7 +9,6 @@ import aiohttp
 import typer
 
 from node.client.attester import FeedPublisher
-from node.commands.issuing import read_file
 from node.commands.options import (
     AsJson,
     DeploymentFile,
@@ -31,13 +30,12 @@ from settlement.chain.keystore import load_key
 from settlement.errors import InputError
 from settlement.protocol.signed import Signed
 from settlement.protocol.signing import SigningKey
-from settlement.protocol.wire import signed_from_json, signed_to_header, signed_to_json
+from settlement.protocol.wire import signed_to_header, signed_to_json
 from settlement.services.clock import SystemClock
 from settlement.types import ZERO_ADDRESS, ZERO_HASH, Address, Hash, hex_text
 
 EAS_VERSION = "1.2.0"
 HOUR_MS = 3_600_000
-LARGEST_GRANT = 16 * 1024
 
 grant = typer.Typer(no_args_is_help=True, help="Let an integration read a token.")
 attest = typer.Typer(no_args_is_help=True, help="Say something about tokens on a feed.")
@@ -76,16 +74,6 @@ def sign_grant(
         return {"grant": str(output), "holder": key.address, "header": signed_to_header(signed)}
 
     run(Terminal(as_json=as_json), work())
-
-
-def load_grant(path: Path) -> Signed[Grant]:
-    """Read what ``grant sign`` wrote. Raises InputError."""
-    source = read_file(path, "the grant", LARGEST_GRANT)
-    try:
-        value = json.loads(source)
-    except (ValueError, RecursionError) as error:
-        raise InputError(where=str(path), problem="it is no JSON") from error
-    return signed_from_json(Grant, value, str(path))
 
 
 @attest.command("publish")

@@ -12,7 +12,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -139,21 +138,3 @@ async def test_what_a_killed_process_acknowledged_is_stored(tmp_path: Path) -> N
     assert calls > KILLS
     # The median, since a shared machine may stop one of many for as long as it likes.
     assert typical <= LONGEST_OPENING_MS
-
-
-@pytest.mark.timeout(120)
-async def test_a_till_that_dies_at_any_point_of_a_commit_charges_each_call_once(
-    tmp_path: Path,
-) -> None:
-    async with till() as process:
-        for point, time in product(("group-taken", "group-written", "group-committed"), (2, 3, 8)):
-            database = tmp_path / f"{point}-{time}.db"
-            died = await process.live(database, kill_at=f"{point}:{time}")
-            assert died.status == -9
-            stored = await charged(database)
-            assert lost(died, stored) == {}, f"{point}, time {time}"
-            again = await process.live(database, after_s=0.02)
-            assert again.serving_ms is not None
-            after = await charged(database)
-            assert all(after[payer] >= held for payer, held in stored.items())
-            assert lost(again, after) == {}, f"after {point}, time {time}"

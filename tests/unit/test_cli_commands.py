@@ -11,10 +11,11 @@ import typer
 from typer.testing import CliRunner
 
 from node.cli import app
+from node.client.grants import load_grant
 from node.commands import terminal
 from node.commands.desk import token_amount
 from node.commands.options import token_of
-from node.commands.signing import load_grant, typed_fields
+from node.commands.signing import typed_fields
 from node.commands.terminal import Declined, Terminal, exit_code, plain
 from node.commands.tokens import pairs
 from node.errors import GrantMissing, PeerUnreachable
@@ -52,11 +53,13 @@ def issuer(tmp_path: Path) -> tuple[Path, Path, Address]:
 
 
 def leaves(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    members = getattr(command, "commands", None)
-    if members is None:
+    lister: Any = getattr(command, "list_commands", None)
+    if lister is None:
         yield path, command
         return
-    for name, member in members.items():
+    for name in lister(None):
+        member: Any = command.get_command(None, name)  # type: ignore[attr-defined]  # a group's
+        assert member is not None
         yield from leaves(member, f"{path} {name}")
 
 
