@@ -83,6 +83,11 @@ class StakeCalls:
         """Take the pool's fees out of the hub, for stakers and treasury; anyone may."""
         return self._call("RewardPool", "collect", "share collected fees among stakers")
 
+    def fund_rewards(self, amount: int) -> Call:
+        """Share approved Service Tokens among all active stake."""
+        purpose = f"share {amount_text(amount, 'SVC')} among stakers"
+        return self._call("RewardPool", "fund", purpose, amount)
+
     # Election, placement, commitments, brake
 
     def approve_anchors(self, anchors: Sequence[Address]) -> Call:
@@ -98,6 +103,12 @@ class StakeCalls:
     def fix_seed(self) -> Call:
         """Fix the block that the current period's placement seed comes from; anyone may."""
         return self._call("PlacementSeeds", "fix", "fix the block of the period's seed")
+
+    def draw_seed(self, period: int, header: bytes) -> Call:
+        """Draw a period's seed from its fixed block's ``header`` (RLP); anyone may."""
+        return self._call(
+            "PlacementSeeds", "draw", f"draw the seed of period {period}", period, header
+        )
 
     def post_root(self, root: Hash, entries: int) -> Call:
         """Post the current slot's root; the sender is the key of the anchor on duty."""
