@@ -135,8 +135,14 @@ class Instance:
         if error or self._trap:
             self._forget(error)
             raise Stopped(ours=True)
-        library.instance_export_get(context, at, b"memory", 6, at + _MEMORY)
+        self._find(b"memory", _MEMORY)
         self._base = library.memory_data(context, at + _MEMORY + _OF)
+
+    def _find(self, name: bytes, place: int) -> None:
+        """Put an export at a place in the buffer; the library aborts over what is none."""
+        at = self._at
+        if not self._c.instance_export_get(self._context, at, name, len(name), at + place):
+            raise SandboxBroken(problem=f"the engine has no {name.decode()}")
 
     @property
     def _trap(self) -> int:
@@ -155,8 +161,8 @@ class Instance:
 
     def constant(self, name: str) -> int:
         """The value of an exported global."""
-        at, text = self._at, name.encode()
-        self._c.instance_export_get(self._context, at, text, len(text), at + _OTHER)
+        at = self._at
+        self._find(name.encode(), _OTHER)
         self._c.global_get(self._context, at + _OTHER + _OF, at + _VALUE)
         wide = self._buffer[_VALUE] != bytes([I32])
         return int(struct.unpack_from("<q" if wide else "<i", self._buffer, _VALUE + _OF)[0])
@@ -204,7 +210,7 @@ class Instance:
         at, context = self._at, self._context
         for index, argument in enumerate(arguments):
             struct.pack_into("<q", self._buffer, _RAW + _RAW_BYTES * index, argument)
-        self._c.instance_export_get(context, at, b"run", 3, at + _OTHER)
+        self._find(b"run", _OTHER)
         error = self._c.func_call_unchecked(
             context, at + _OTHER + _OF, at + _RAW, len(arguments), at + _TRAP
         )
