@@ -61,7 +61,7 @@ abstract contract Channels is IChannelHub, HubState {
         bool counted = period >= channel.openedIn && period >= _withdrawals[name].closedIn;
         if (!counted) return 0;
         uint128 held = uint128(channel.highest) << 32;
-        uint96 bound = _largestCap(signer);
+        uint96 bound = _largestCap(signer, period);
         return bound < held ? bound : held;
     }
 
@@ -99,11 +99,12 @@ abstract contract Channels is IChannelHub, HubState {
         return _posted[_lane(signer, period, node, tokenClass)];
     }
 
-    /// @dev The largest cap that the key has in any period, in favour of whoever leased under it.
-    function _largestCap(address signer) private view returns (uint96) {
+    /// @dev The largest cap that the key may have had in `period`, in favour of whoever leased under it:
+    /// none where it is forgotten.
+    function _largestCap(address signer, uint32 period) private view returns (uint96) {
         Limit storage limit = _limits[signer];
         (uint96 cap, uint96 nextCap) = (limit.cap, limit.nextCap);
-        if (cap == 0 || nextCap == 0) return type(uint96).max;
+        if (cap == 0 || nextCap == 0 || period < limit.since) return type(uint96).max;
         return nextCap > cap ? nextCap : cap;
     }
 }

@@ -36,12 +36,14 @@ abstract contract HubState is IChannelHubTypes, EIP712 {
     }
 
     /// @dev What the owner lets a key spend in a period, 0 for all: `cap` before period `nextFrom`, and
-    /// `nextCap` from it on. From period `until` on the key signs nothing; 0 for no end.
+    /// `nextCap` from it on. From period `until` on the key signs nothing; 0 for no end. Caps of periods
+    /// before `since` are forgotten.
     struct Limit {
         uint96 cap;
         uint96 nextCap;
         uint32 nextFrom;
         uint32 until;
+        uint32 since;
     }
 
     struct Withdrawal {

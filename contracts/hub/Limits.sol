@@ -23,7 +23,7 @@ abstract contract Limits is Delegated {
         _createChannel(signer, owner, anchor, amount);
         uint32 current = _checkExpiry(until);
 
-        _limits[signer] = Limit(cap, cap, 0, until);
+        _limits[signer] = Limit(cap, cap, 0, until, 0);
         _channels[signer].word = _channels[signer].word.withSpecialKeys();
 
         emit SignerLimited(signer, cap, current, until);
@@ -42,7 +42,7 @@ abstract contract Limits is Delegated {
             if (!passed) (limit.cap, limit.nextFrom) = (cap, 0);
         } else {
             if (passed) _checkSettledBefore(signer, limit.nextFrom);
-            if (passed) limit.cap = limit.nextCap;
+            if (passed) (limit.cap, limit.since) = (limit.nextCap, limit.nextFrom);
             from = limit.nextFrom = current + 1;
         }
         (limit.nextCap, limit.until) = (cap, until);

@@ -236,6 +236,20 @@ contract HubLimitsTest is DisputeFixture {
         vm.assertGe(hub.heldIn(session, 0), 100e18, "no cap");
     }
 
+    function test_narrower_caps_of_later_periods_frame_nobody_who_leased_in_earlier_ones() public {
+        limited(2 * CAP, 0);
+        limit(CAP, 0);
+        toPeriod(1);
+        vm.warp(parameters.windowsOf(0).directUntil);
+        limit(CAP / 2, 0);
+        vm.assertGe(hub.heldIn(session, 0), 2 * CAP, "as wide as it ever was then");
+        vm.assertEq(hub.heldIn(session, 1), CAP, "what is remembered");
+        IDisputeManager.Lease[] memory leases = new IDisputeManager.Lease[](1);
+        leases[0] = lease(node, 2 * CAP);
+        vm.expectPartialRevert(IDisputeManager.DisputeManager_Covered.selector);
+        disputes.punishOverLeasing(anchor, session, 0, leases);
+    }
+
     function test_the_extensions_hold_nothing_and_serve_only_their_hub() public {
         HubExtension extension = HubExtension(hub.extension());
         vm.expectRevert(IChannelHubTypes.ChannelHub_NotDelegated.selector);
