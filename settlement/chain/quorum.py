@@ -55,7 +55,12 @@ class RpcQuorum:
     ) -> None:
         self.chain_id = chain_id
         self.needed = len(endpoints) // 2 + 1
+        if len(set(endpoints)) < len(endpoints):
+            raise InputError(where="the RPC endpoints", problem="one of them is named twice")
         self._endpoints = tuple(JsonRpc(one, chain_id, seconds=seconds) for one in endpoints)
+        for number, endpoint in enumerate(self._endpoints, 1):  # two keys at one host are two
+            if sum(endpoint.shown == other.shown for other in self._endpoints) > 1:
+                endpoint.standing.shown += f"#{number}"
         self._hedge = hedge_seconds
         self._strange = 0
         self._exits = AsyncExitStack()

@@ -296,6 +296,15 @@ async def test_an_endpoint_that_is_down_is_named_without_its_key(town: Town) -> 
     ]
 
 
+async def test_a_quorum_of_one_endpoint_named_twice_is_refused_and_two_keys_are_told_apart() -> (
+    None
+):
+    with pytest.raises(InputError):
+        RpcQuorum(["http://a/1", "http://a/1"], 1)
+    shown = [one.shown for one in RpcQuorum(["http://a/1", "http://a/2", "http://b"], 1).standings]
+    assert shown == ["a#1", "a#2", "b"]
+
+
 @pytest.mark.parametrize("text", ["", " , ", "ftp://a", "key-without-a-host", "http://[::1"])
 async def test_an_address_that_is_none_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(InputError) as error:
