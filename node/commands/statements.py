@@ -8,7 +8,7 @@ import typer
 
 from node.commands.desk import Desk
 from node.commands.issuing import read_file
-from node.commands.options import AsJson, Keystore, PasswordFile, PeriodOption, looks
+from node.commands.options import AsJson, PeriodOption, looks
 from node.commands.terminal import Result, Terminal, run
 from node.commands.tokens import write_new
 from settlement.chain.calls import amount_text
@@ -41,8 +41,8 @@ FileOption = Annotated[Path, typer.Option("--file", help="A statement file.")]
 async def save(
     desk: Desk,
     *,
-    keystore: Keystore,
-    password_file: PasswordFile,
+    session: Annotated[Path, typer.Option(help="Keystore of the channel's session key.")],
+    session_password_file: Annotated[Path, typer.Option(help="File with its password.")],
     purse: Annotated[Path, typer.Option(help="The SQLite file that the client pays from.")],
     anchor_url: Annotated[str, typer.Option(help="The anchor's API.")],
     period: PeriodOption,
@@ -54,10 +54,10 @@ async def save(
     """
     if not purse.exists():
         raise InputError(where="--purse", problem=f"{purse} does not exist")
-    key = load_key(keystore, password_file)
+    key = load_key(session, session_password_file)
     account = await desk.reader.channel(key.address)
     if not account.exists:
-        raise InputError(where="--keystore", problem=f"{checksum(key.address)} has no channel")
+        raise InputError(where="--session", problem=f"{checksum(key.address)} has no channel")
     async with SqliteStore(purse) as store, WatchClient(anchor_url) as anchor:
         channel = ChannelClient(
             key=key, domain=desk.deployment.domain, store=store, clock=SystemClock()

@@ -239,10 +239,12 @@ def _charge(state: LaneState, event: ActionCharge, now_ms: int) -> Transition[La
         at_ms=now_ms,
         answer=event.answer,
     )
-    promised = _promise(state, event.voucher)
+    newer = voucher.cumulative > state.highest
     return Transition(
         state=replace(
-            promised,
+            state,
+            highest=voucher.cumulative if newer else state.highest,
+            signature=event.voucher.signature if newer else state.signature,
             charged=charged,
             charges=state.charges + 1,
             recent=(state.recent + event.request_id[:_MARK])[-RECENT_REQUESTS * _MARK :],
@@ -256,12 +258,6 @@ def _charge(state: LaneState, event: ActionCharge, now_ms: int) -> Transition[La
             ),
         ),
     )
-
-
-def _promise(state: LaneState, voucher: SignedVoucher) -> LaneState:
-    if voucher.message.cumulative <= state.highest:
-        return state
-    return replace(state, highest=voucher.message.cumulative, signature=voucher.signature)
 
 
 def _acknowledge(state: LaneState, signed: SignedAcknowledgement) -> LaneState:
