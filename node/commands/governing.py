@@ -70,27 +70,16 @@ async def propose_terms(desk: Desk, *, settings: Settings, why: Why, file: File)
 @acts(govern, "propose-rates")
 async def propose_rates(desk: Desk, *, settings: Settings, why: Why, file: File) -> Result:
     """Propose what running scripts costs; it holds two periods after it is executed."""
-    changes = {
-        name: value
-        for name, value in map(proposals.setting, settings)
-        if isinstance(value, int)  # the treasury is no rate either, and is refused with the rest
-    }
     current = await desk.reader.rates()
-    proposal = proposals.change_rates(desk.deployment, current, changes, why)
+    proposal = proposals.change_rates(desk.deployment, current, _numbers(settings), why)
     return await _propose(desk, proposal, file)
 
 
 @acts(govern, "propose-penalties")
 async def propose_penalties(desk: Desk, *, settings: Settings, why: Why, file: File) -> Result:
     """Propose what offences cost; it holds two periods after it is executed."""
-    changes = {
-        name: value
-        for name, value in map(proposals.setting, settings)
-        if isinstance(value, int)  # as for rates
-    }
-    found = await desk.reader.view("DisputeManager", "penalties")
-    current = build(Penalties, found)
-    proposal = proposals.change_penalties(desk.deployment, current, changes, why)
+    current = build(Penalties, await desk.answer("DisputeManager", "penalties"))
+    proposal = proposals.change_penalties(desk.deployment, current, _numbers(settings), why)
     return await _propose(desk, proposal, file)
 
 
@@ -155,7 +144,7 @@ async def cast_vote(
     reason: Annotated[str, typer.Option(help="Kept on chain with the vote.")] = "",
 ) -> Result:
     """Vote on a proposal, with the votes that the account had when its vote began."""
-    proposal = _load(desk, file)
+    proposal = await _load(desk, file)
     _tell(desk, proposal)
     call = proposals.vote(desk.deployment, proposal.id, _NUMBERS[support], reason)
     return await desk.perform(call)
@@ -164,7 +153,7 @@ async def cast_vote(
 @acts(govern, "queue")
 async def queue_proposal(desk: Desk, *, file: File) -> Result:
     """Begin the notice of a proposal that passed; anyone may."""
-    proposal = _load(desk, file)
+    proposal = await _load(desk, file)
     _tell(desk, proposal)
     return await desk.perform(proposals.queue(desk.deployment, proposal))
 
@@ -172,7 +161,7 @@ async def queue_proposal(desk: Desk, *, file: File) -> Result:
 @acts(govern, "execute")
 async def execute_proposal(desk: Desk, *, file: File) -> Result:
     """Carry out a proposal whose notice has ended; anyone may."""
-    proposal = _load(desk, file)
+    proposal = await _load(desk, file)
     _tell(desk, proposal)
     return await desk.perform(proposals.execute(desk.deployment, proposal))
 
@@ -180,7 +169,7 @@ async def execute_proposal(desk: Desk, *, file: File) -> Result:
 @acts(govern, "cancel")
 async def cancel_proposal(desk: Desk, *, file: File) -> Result:
     """Take the account's own proposal back before its vote begins."""
-    proposal = _load(desk, file)
+    proposal = await _load(desk, file)
     _tell(desk, proposal)
     return await desk.perform(proposals.cancel(desk.deployment, proposal))
 
@@ -188,7 +177,7 @@ async def cancel_proposal(desk: Desk, *, file: File) -> Result:
 @looks(govern, "show")
 async def show_proposal(desk: Desk, *, file: File) -> Result:
     """Show a proposal: what it does, how it stands, and when the next step can be taken."""
-    proposal = _load(desk, file)
+    proposal = await _load(desk, file)
     number = proposal.id
     state = ProposalState(await desk.answer("NetworkGovernor", "state", number))
     against, given, abstain = await desk.answers("NetworkGovernor", "proposalVotes", number)
@@ -310,6 +299,16 @@ async def show_brake(desk: Desk) -> Result:
     }
 
 
+def _numbers(settings: list[str]) -> dict[str, int]:
+    """Settings that are all numbers. Raises InputError."""
+    found = {}
+    for name, value in map(proposals.setting, settings):
+        if not isinstance(value, int):
+            raise InputError(where="--set", problem=f"{name} is no number")
+        found[name] = value
+    return found
+
+
 async def _propose(desk: Desk, proposal: Proposal, file: Path) -> Result:
     _tell(desk, proposal)
     call = proposals.propose(desk.deployment, proposal)
@@ -333,10 +332,15 @@ def _tell(desk: Desk, proposal: Proposal) -> None:
     desk.terminal.say(*(f"  {line}" for line in proposal.lines))
 
 
-def _load(desk: Desk, file: Path) -> Proposal:
+async def _load(desk: Desk, file: Path) -> Proposal:
+    """The proposal of a file, told as what it changes in the terms that hold now."""
+    data = _calldata(file)
+    return proposals.read_proposal(desk.deployment, data, (await desk.reader.parameters()).terms)
+
+
+def _calldata(file: Path) -> bytes:
     try:
         source: Any = json.loads(file.read_text())
-        data = bytes.fromhex(source["calldata"].removeprefix("0x"))
+        return bytes.fromhex(source["calldata"].removeprefix("0x"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(where=str(file), problem=f"it is no proposal: {error}") from error
-    return proposals.read_proposal(desk.deployment, data)
+        raise InputError(where="--file", problem=f"{file} is no proposal: {error}") from error

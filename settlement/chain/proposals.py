@@ -273,10 +273,11 @@ def execute(deployment: Deployment, proposal: Proposal) -> Call:
     return _move(deployment, "execute", "carry out", proposal)
 
 
-def read_proposal(deployment: Deployment, data: bytes) -> Proposal:
+def read_proposal(deployment: Deployment, data: bytes, current: Terms | None = None) -> Proposal:
     """The proposal in the calldata of ``propose``, in words where its calls are known.
 
-    Raises InputError where the data is something else.
+    New terms are told as what they change in ``current``, and all of them without it. Raises
+    InputError where the data is something else.
     """
     shape = artifact("NetworkGovernor").functions["propose"]
     if data[:4] != shape.selector:
@@ -284,7 +285,7 @@ def read_proposal(deployment: Deployment, data: bytes) -> Proposal:
     targets, values, payloads, text = decode([item.type for item in shape.inputs], data[4:])
     addresses = [Address(bytes.fromhex(target[2:])) for target in targets]
     lines = tuple(
-        _told(deployment, target, payload)
+        _told(deployment, target, payload, current)
         for target, payload in zip(addresses, payloads, strict=True)
     )
     calls = tuple(
@@ -294,7 +295,7 @@ def read_proposal(deployment: Deployment, data: bytes) -> Proposal:
     return Proposal(calls=calls, text=text, lines=lines)
 
 
-def _told(deployment: Deployment, target: Address, payload: bytes) -> str:
+def _told(deployment: Deployment, target: Address, payload: bytes, current: Terms | None) -> str:
     """A call in words, from the call itself: a file's own words prove nothing."""
     names = deployment.contracts() | deployment.tokens() | deployment.governance()
     name = names.get(target)
@@ -307,6 +308,8 @@ def _told(deployment: Deployment, target: Address, payload: bytes) -> str:
     values = decode_inputs(shape, payload[4:])
     if (name, shape.name) == ("Parameters", "schedule"):
         terms = build(Terms, values["terms"])
+        if current is not None:
+            return "; ".join(differences(current, terms)) or "the terms as they hold now"
         return "schedule " + "; ".join(
             f"{words} {_shown(term, getattr(terms, term), unit=True)}"
             for term, words in _WORDS.items()

@@ -321,6 +321,27 @@ def test_a_file_of_rows_with_a_bad_field_names_it(town: Town, tmp_path: Path) ->
     assert "[0].signatures[0]" in json.loads(refused.output)["error"]["fix"]
 
 
+def test_proposals_are_told_in_words_before_they_are_made(town: Town, tmp_path: Path) -> None:
+    def rehearsed(kind: str, *words: str) -> list[str]:
+        shared = ("--why", "because", "--file", str(tmp_path / "p.json"), "--dry-run", "--json")
+        done = town.run("founder", "govern", f"propose-{kind}", *words, *shared)
+        assert done.exit_code == 0, done.output
+        found: list[str] = json.loads(done.output)["does"]
+        return found
+
+    payer = town.addresses["payer"]
+    assert rehearsed("terms", "--set", "rent_price=0.2") == ["rent price 0.1 → 0.2 SVC"]
+    assert "→ 0.5 SVC" in rehearsed("rates", "--set", "read_gas=0.5")[0]
+    assert "→ 12.5 %" in rehearsed("penalties", "--set", "reward=12.5%")[0]
+    assert rehearsed("mint", "--receiver", payer, "--amount", "7") == [f"mint 7 SVC for {payer}"]
+    assert "emergency brake" in rehearsed("guardian", "--guardian", payer)[0]
+    assert "give stakers 30 %" in rehearsed("fees", "--treasury", payer, "--stakers", "3000")[0]
+    assert "veto case" in rehearsed("veto", "--case", "0x" + "11" * 32)[0]
+    wrong = ("--why", "w", "--file", str(tmp_path / "q.json"), "--yes", "--json")
+    refused = town.run("founder", "govern", "propose-rates", "--set", f"treasury={payer}", *wrong)
+    assert refused.exit_code == 2
+
+
 def test_a_proposals_file_is_not_overwritten_by_another(town: Town, tmp_path: Path) -> None:
     file = tmp_path / "proposal.json"
     file.write_text("{}")
@@ -330,7 +351,7 @@ def test_a_proposals_file_is_not_overwritten_by_another(town: Town, tmp_path: Pa
     assert "keeps something else" in json.loads(refused.output)["error"]["fix"]
     assert file.read_text() == "{}"
     unread = town.run("founder", "govern", "queue", "--file", str(file), "--yes", "--json")
-    assert "it is no proposal" in json.loads(unread.output)["error"]["fix"]
+    assert "is no proposal" in json.loads(unread.output)["error"]["fix"]
 
 
 def test_a_script_is_priced_at_the_rates_of_the_network(town: Town, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from settlement.chain.proposals import (
     propose,
     queue,
     read_proposal,
+    setting,
     split_fees,
     veto_case,
     vote,
@@ -152,3 +153,34 @@ def test_a_vote_is_for_against_or_abstains() -> None:
     assert b"cheaper" in reasoned.data
     with pytest.raises(InputError):
         vote(DEPLOYMENT, 7, 3)
+
+
+def test_a_proposal_is_read_as_what_it_changes_in_the_terms_that_hold() -> None:
+    proposal = change_terms(DEPLOYMENT, TERMS, {"rent_price": TOKEN * 12 // 100}, "Rent")
+    data = propose(DEPLOYMENT, proposal).data
+    assert read_proposal(DEPLOYMENT, data, TERMS).lines == ("rent price 0.1 → 0.12 SVC",)
+    changed = replace(TERMS, rent_price=TOKEN * 12 // 100)
+    assert read_proposal(DEPLOYMENT, data, changed).lines == ("the terms as they hold now",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rent_price=0.12", ("rent_price", TOKEN * 12 // 100)),
+        ("minimum_anchor_stake=10_000", ("minimum_anchor_stake", 10_000 * TOKEN)),
+        ("protocol_share=2.5%", ("protocol_share", 250)),
+        ("thaw_time=3600", ("thaw_time", 3_600)),
+        ("equivocation=100", ("equivocation", 10_000)),
+        ("treasury=0x" + "67" * 20, ("treasury", GUARDIAN)),
+    ],
+)
+def test_a_setting_is_written_in_the_units_of_people(text: str, expected: object) -> None:
+    assert setting(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["rent=1", "rent_price", "protocol_share=2.555", "thaw_time=1.5", "thaw_time=-1", "=1"]
+)
+def test_what_is_no_setting_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        setting(text)
