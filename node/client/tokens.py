@@ -39,6 +39,8 @@ from settlement.protocol.wire import signed_from_json, signed_to_header
 from settlement.services.clock import SystemClock
 from settlement.types import Address, Hash, TokenId, hex_text, parse_address
 
+FIRST_PAUSE_MS = 250
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
@@ -83,7 +85,8 @@ class _Asked:
 @dataclass(slots=True, kw_only=True)
 class TokenReader:
     """Reads for one channel. ``trusted`` are the anchors' keys, from the chain's registry;
-    ``random_bytes`` draws request ids."""
+    ``random_bytes`` draws request ids. While all replicas say "not now", it asks again for up to
+    ``patience_ms``: a channel that was just opened is not known everywhere yet."""
 
     session: aiohttp.ClientSession
     anchors: Sequence[str]
@@ -93,6 +96,7 @@ class TokenReader:
     clock: Clock = field(default_factory=SystemClock)
     random: Random = field(default_factory=lambda: Random(os.urandom(16)))  # noqa: S311
     random_bytes: Callable[[int], bytes] = os.urandom
+    patience_ms: int = 0
     _routes: dict[Hash, Route] = field(default_factory=dict)
     _quotes: dict[tuple[Address, Hash, str], Quote] = field(default_factory=dict)
     _turns: WeakValueDictionary[object, asyncio.Lock] = field(default_factory=WeakValueDictionary)
@@ -151,6 +155,18 @@ class TokenReader:
             request_id=request_id or Hash(self.random_bytes(32)),
             route=route,
         )
+        pause_ms, end_ms = FIRST_PAUSE_MS, self.clock.now_ms() + self.patience_ms
+        while True:
+            try:
+                return await self._read_anywhere(asked)
+            except PeerRefused as error:
+                if not error.again or self.clock.now_ms() + pause_ms > end_ms:
+                    raise
+            await self.clock.sleep_ms(pause_ms)
+            pause_ms *= 2
+
+    async def _read_anywhere(self, asked: "_Asked") -> ReadAnswer:
+        """The first answer of any replica."""
         last: PeerUnreachable | PeerRefused | CallPending | None = None
         for replica in await self._order(asked):
             try:
@@ -167,7 +183,7 @@ class TokenReader:
                 if not error.gone:
                     raise
                 last = error
-        self._routes.pop(token.id, None)
+        self._routes.pop(asked.token.id, None)
         raise last or PeerUnreachable(peer=b"", problem="the token has no replicas")
 
     async def _order(self, asked: "_Asked") -> list[Replica]:
