@@ -65,9 +65,10 @@ class SenderLimits:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest block, as far as fees matter."""
+    """The newest block, as far as senders care; the hash is as the endpoint writes it."""
 
     number: int
+    hash: str
     base_fee: int
 
 
@@ -101,7 +102,7 @@ class Outstanding:
         self._watches: dict[str, Watch] = {}
         self._pushing = asyncio.Lock()
         self._gaps: dict[int, int] = {}
-        self._tended_at = -1
+        self._tended_at = ""
 
     def watch(self, name: str) -> Watch:
         """The clockwork of a claim."""
@@ -114,7 +115,8 @@ class Outstanding:
     async def head(self) -> Head:
         """The newest block's number and base fee."""
         head = await self._rpc.agreed("eth_getBlockByNumber", "latest", _NO_BODIES)
-        return Head(int(head["number"], 16), int(head.get("baseFeePerGas", "0x0"), 16))
+        base_fee = int(head.get("baseFeePerGas", "0x0"), 16)
+        return Head(int(head["number"], 16), head["hash"], base_fee)
 
     async def count(self, tag: str) -> int:
         """How many transactions of ours the chain has; with "pending" those in the pool too."""
@@ -208,7 +210,7 @@ class Outstanding:
         live = self._book.live
         if not live:
             return
-        head = (await self.head()).number
+        head = (await self.head()).hash
         moved, self._tended_at = head != self._tended_at, head
         for claim in live:
             is_out = claim.stage is Stage.SENT

@@ -269,7 +269,7 @@ class ReorgWorld:
         """Replace the newest blocks; some of what they held may come back in the new ones."""
         depth = self.chance.randint(1, DEEPEST)
         missing = self.floor + depth - (await self.reader.head()).number
-        if missing > 0:  # the founding itself is never taken back
+        if missing > 0:
             await self.chain.rpc.once("anvil_mine", hex(missing))
         kind = self.chance.choice(["empty", "partly kept", "shorter"])
         if kind == "shorter":
@@ -292,6 +292,8 @@ class ReorgWorld:
             assert not sender.unmined, f"never mined: {sender.unmined[0].purpose}"
         await self.chain.rpc.once("anvil_mine", hex(CONFIRMATIONS))
         await self.database.drain(self.chance)
+        # Several reorganisations before the next healing are as deep as one of them may be.
+        self.floor = max(self.floor, (await self.reader.head()).number - DEEPEST)
 
     async def differences(self) -> list[str]:
         """What the database and the chain do not agree on."""
@@ -325,9 +327,22 @@ class ReorgWorld:
             spent = await self._count(key.address) - self.started_at[key.address]
             if spent != self.sent[key.address]:
                 found.append(f"{self.sent[key.address]} claims and {spent} transactions")
+                found += [f"lost: {claim}" for claim in await self._lost(sender)]
             if sender.unmined:
                 found.append("a claim is still out")
         return found
+
+    async def _lost(self, sender: RpcSender) -> list[str]:
+        lost: list[str] = []
+        head = (await self.reader.head()).number
+        for number in range(1, self.claims + 1):
+            claim = await sender._book.find(f"deed/{number}")
+            if claim is not None and await sender._out.find_receipt(claim) is None:
+                lost.append(
+                    f"{claim.name} at nonce {claim.nonce}, {claim.stage} in {claim.block} of {head}, "
+                    f"{[one.name for one in sender._book.live][:3]} live"
+                )
+        return lost
 
     # Parts
 
