@@ -25,9 +25,7 @@ NEW = RENT_CLAIM.initial("3")
 
 
 def row(token_class: Hash = CLASS, instances: int = 5) -> RentRow:
-    return RentRow(
-        token_class=token_class, instances=instances, availability=9_000, words=(WORD,)
-    )
+    return RentRow(token_class=token_class, instances=instances, availability=9_000, words=(WORD,))
 
 
 def step(
