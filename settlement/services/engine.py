@@ -343,7 +343,8 @@ class Outbox:
             if entry.id in self._under_way and entry.due_ms - now < CLAIM_MS // 2:
                 self._under_way[entry.id] = replace(entry, due_ms=now + CLAIM_MS)
                 await store.postpone(entry.id, now + CLAIM_MS, entry.attempts)
-        if room <= 0:
+        # Looking is a read, claiming a commit: an outbox with nothing to do writes nothing.
+        if room <= 0 or not await store.pending(now, 1, self._kinds):
             return []
         found = await store.claim(now, now + CLAIM_MS, room, self._kinds)
         busy = Counter(entry.key for entry in self._under_way.values())
