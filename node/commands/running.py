@@ -16,6 +16,7 @@ from settlement.chain.keystore import (
     read_password,
     write_password,
 )
+from settlement.errors import InputError
 from settlement.types import checksum
 
 node = typer.Typer(no_args_is_help=True, help="Run a node.")
@@ -83,6 +84,29 @@ def node_run(
 
     while asyncio.run(run()):
         pass
+
+
+@node.command("lanes")
+def node_lanes(
+    backup: Annotated[Path, typer.Argument(help="A backup of the node's database.")],
+    since: Annotated[int, typer.Option(min=0, help="The first period that still matters.")] = 0,
+) -> None:
+    """Print a node's lanes as a watchtower takes them, from a backup of its database.
+
+    Write it to a file, and give that file to ``smartlayer watch --lanes``.
+    """
+    if not backup.is_file():
+        raise InputError(where="the backup", problem=f"there is no file {backup}")
+
+    async def read() -> str:
+        from node.services.handing_over import kept_lanes
+        from settlement.client.watch_client import lanes_to_json
+        from settlement.store.sqlite import SqliteStore
+
+        async with SqliteStore(backup) as store:
+            return json.dumps(lanes_to_json(await kept_lanes(store, since)))
+
+    typer.echo(asyncio.run(read()))
 
 
 @key.command("new")

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import structlog
 
 from settlement.client.anchor_client import AnchorApiRefused
 from settlement.client.watch_client import Lane, WatchClient
-from settlement.core.lane import LaneState
+from settlement.core.lane import LANE, LaneState
 from settlement.errors import SmartLayerError
 from settlement.ports.clock import Clock
+from settlement.ports.store import Store
 from settlement.services.calendar import Calendar
 from settlement.services.collector import Collector
 from settlement.types import Hash
@@ -85,3 +87,16 @@ class HandingOver:
 def _evidence(lane: LaneState) -> Lane | None:
     voucher, acknowledgement = lane.best_voucher, lane.best_acknowledgement
     return (voucher, acknowledgement) if voucher and acknowledgement else None
+
+
+async def kept_lanes(store: Store, since: int) -> list[Lane]:
+    """What a node's store proves of its lanes, from period ``since`` on."""
+    found: list[Lane] = []
+    for key in await store.keys(LANE.kind):
+        row = await store.load(LANE.kind, key)
+        if row is None or int(key.split("/")[1]) < since:
+            continue
+        evidence = _evidence(msgspec.json.decode(row.state, type=LaneState))
+        if evidence is not None:
+            found.append(evidence)
+    return found

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -24,9 +25,11 @@ from node.config import NodeConfig
 from node.net.deadlines import Limits, serve
 from settlement.chain.calls import Calls
 from settlement.chain.keystore import create_keystore, write_password
-from settlement.client.watch_client import Lane, lanes_to_json
+from settlement.client.watch_client import Lane, lanes_from_json, lanes_to_json
 from settlement.errors import InputError
 from settlement.ports.chain_records import PotStatus
+from settlement.ports.store import Batch, MachineRow
+from settlement.store.sqlite import SqliteStore
 
 
 @pytest.fixture
@@ -123,3 +126,31 @@ async def test_a_file_that_is_none_stops_the_command(
     with pytest.raises(InputError, match="lanes"):
         async with running_watch(configured(network, tmp_path), file):
             pass
+
+
+async def test_a_backup_tells_a_watchtower_which_lanes_to_watch(
+    network: WatchedNetwork, tmp_path: Path
+) -> None:
+    await network.pay(1)
+    node = network.nodes[0]
+    backup = tmp_path / "node.backup"
+    async with SqliteStore(backup) as store:
+        for (kind, key), row in node.store.machines.items():
+            for revision in range(1, row.revision + 1):
+                earlier = MachineRow(kind=kind, key=key, revision=revision, state=row.state)
+                await store.commit(Batch(machines=(earlier,)))
+    found = await printed("node", "lanes", str(backup))
+    expected = await lanes_of(network)
+    ours = {lane for lane in expected if lane[0].message.node == node.key.address}
+    assert set(lanes_from_json(json.loads(found))) == ours
+    later = await printed("node", "lanes", str(backup), "--since", "1")
+    assert lanes_from_json(json.loads(later)) == ()
+
+
+async def printed(*arguments: str) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "node.cli", *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out
