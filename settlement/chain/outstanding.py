@@ -28,7 +28,7 @@ from settlement.ports.chain_errors import (
     TransactionUnderpriced,
 )
 from settlement.protocol.signing import SigningKey
-from settlement.types import hex_text
+from settlement.types import Hash, hex_text
 
 GWEI = 10**9
 _NO_BODIES = False
@@ -102,7 +102,7 @@ class Outstanding:
         self._watches: dict[str, Watch] = {}
         self._pushing = asyncio.Lock()
         self._gaps: dict[int, int] = {}
-        self._tended_at = ""
+        self._tended_at: tuple[str, tuple[tuple[str, Hash | None], ...]] = ("", ())
 
     def watch(self, name: str) -> Watch:
         """The clockwork of a claim."""
@@ -206,12 +206,13 @@ class Outstanding:
         return next((claim for claim in self._book.live if claim.name == name), None)
 
     async def tend(self) -> None:
-        """Look once at every live claim that no caller waits for; at mined ones for each block."""
+        """Look once at every live claim that no caller waits for; at mined ones only if the head
+        or they themselves have changed since the last time."""
         live = self._book.live
         if not live:
             return
-        head = (await self.head()).hash
-        moved, self._tended_at = head != self._tended_at, head
+        seen = ((await self.head()).hash, tuple((one.name, one.block_hash) for one in live))
+        moved, self._tended_at = seen != self._tended_at, seen
         for claim in live:
             is_out = claim.stage is Stage.SENT
             if (is_out and self.watch(claim.name).waiters) or not (is_out or moved):

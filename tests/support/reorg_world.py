@@ -338,10 +338,8 @@ class ReorgWorld:
         for number in range(1, self.claims + 1):
             claim = await sender._book.find(f"deed/{number}")
             if claim is not None and await sender._out.find_receipt(claim) is None:
-                lost.append(
-                    f"{claim.name} at nonce {claim.nonce}, {claim.stage} in {claim.block} of {head}, "
-                    f"{[one.name for one in sender._book.live][:3]} live"
-                )
+                place = f"{claim.stage} in block {claim.block} of {head}"
+                lost.append(f"{claim.name} at nonce {claim.nonce}, {place}")
         return lost
 
     # Parts
