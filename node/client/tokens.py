@@ -31,7 +31,7 @@ from node.errors import AnswerInvalid, PeerRefused, PeerUnreachable
 from node.protocol.messages import Grant, Placement, Quote
 from settlement.client.calls import CallRefused, NodeNotReached, Offer, PaidCalls
 from settlement.client.channel import ChannelClient
-from settlement.core.refusals import CallPending
+from settlement.core.refusals import CallPending, VoucherTooLow, VoucherWrongPeriod
 from settlement.ports.clock import Clock
 from settlement.protocol.signed import Signed
 from settlement.protocol.typed_data import Domain
@@ -40,6 +40,8 @@ from settlement.services.clock import SystemClock
 from settlement.types import Address, Hash, TokenId, hex_text, parse_address
 
 FIRST_PAUSE_MS = 250
+STALE_QUOTE = frozenset({VoucherWrongPeriod.code, VoucherTooLow.code})
+"""What a node says to a voucher for another period, or below a price that has risen since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +197,16 @@ class TokenReader:
         return sorted(order, key=lambda replica: replica.key not in promised)
 
     async def _read_at(self, replica: Replica, asked: "_Asked") -> ReadAnswer:
+        """One read at one replica; a quote of a period that is over is asked for anew, once."""
+        try:
+            return await self._read_quoted(replica, asked)
+        except PeerRefused as error:
+            if error.refusal not in STALE_QUOTE:
+                raise
+        self._quotes.pop((replica.key, asked.token.token_class.id, asked.interface), None)
+        return await self._read_quoted(replica, asked)
+
+    async def _read_quoted(self, replica: Replica, asked: "_Asked") -> ReadAnswer:
         quote = await self._quote(replica, asked.token, asked.interface)
         path = f"{replica.api_url}/tokens/{asked.token.path}/{asked.interface}"
         url = URL(path).with_query(asked.arguments)

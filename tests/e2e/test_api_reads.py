@@ -340,3 +340,23 @@ async def test_a_reader_asks_the_next_anchor_when_the_first_does_not_listen(
     await stage.anchors[0].start()
 
     assert answer.charged == PRICE
+
+
+# --- the next period, which no test after this one can go back from -------------------------------
+
+
+async def test_a_reader_asks_for_a_new_quote_in_the_next_period(
+    stage: Rehearsal, site: Site, token: TokenId
+) -> None:
+    site.reader.random = InOrder()
+    await site.reader.read(token, "status", allowed(stage, site, token))
+    before = stage.chain.period()
+    stage.chain.advance(stage.chain.period_length)
+    await stage.passing(2_000)
+
+    answer = await site.reader.read(token, "status", allowed(stage, site, token))
+
+    # Prices are pinned for a period: in the next one they follow what the reads before it used.
+    purse = await site.channel.state()
+    assert (purse.spent(before + 1), len(await site.channel.pending())) == (answer.charged, 0)
+    assert (purse.spent(before) > 0) == (answer.charged > 0)

@@ -27,7 +27,7 @@ WAIT_FOR_CHAIN = (
 )
 """A chain listens before it has given the accounts their coins; then it says where it is."""
 CHAIN = "8545"
-LONGEST_S = 400
+LONGEST_S = 800
 
 
 def free_ports(count: int) -> list[str]:
