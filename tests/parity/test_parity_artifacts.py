@@ -44,9 +44,9 @@ def test_every_contract_fits_on_a_chain(name: str) -> None:
 LAYOUTS = ROOT / "tests" / "contracts" / "snapshots" / "storage.txt"
 
 
-def test_the_hub_and_its_extension_keep_their_state_in_the_same_places() -> None:
-    # The hub delegates to its extension, which runs on the hub's storage.
+def test_the_hub_and_its_extensions_keep_their_state_in_the_same_places() -> None:
+    # The hub delegates to its extensions, which run on the hub's storage.
     blocks = [block.strip().splitlines() for block in LAYOUTS.read_text().split("\n\n")]
     layouts = {lines[0]: lines[1:] for lines in blocks}
     assert layouts["ChannelHub"]
-    assert layouts["ChannelHub"] == layouts["HubExtension"]
+    assert layouts["ChannelHub"] == layouts["HubExtension"] == layouts["HubClaims"]
