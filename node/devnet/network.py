@@ -31,7 +31,7 @@ KEYSTORE_COST = 1 << 12
 """scrypt's cost for keys that live for a minute."""
 STAKE = {"anchor": 20_000 * TOKEN, "service": 5_000 * TOKEN}
 ROLE_BITS = {"service": 1, "anchor": 2}
-READY_S = 30.0
+READY_S = 120.0
 _POLL_S = 0.1
 
 

@@ -19,7 +19,8 @@ from typing import ClassVar, Self
 
 from settlement.errors import OurError
 
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 120.0
+"""Eight processes start at once; on a machine that is busy otherwise that takes its time."""
 STOP_TIMEOUT_S = 5.0
 _POLL_S = 0.05
 _LOG_TAIL = 2_000
