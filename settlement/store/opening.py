@@ -4,8 +4,6 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from settlement.ports.store import Store
-from settlement.store.postgres import PostgresStore
-from settlement.store.postgres_session import Target
 from settlement.store.sqlite import SqliteStore
 
 SCHEMES = ("postgresql://", "postgres://")
@@ -19,5 +17,9 @@ def open_store(
     ``worker`` names this process where several share the store. Raises InputError.
     """
     if where.startswith(SCHEMES):
+        # Imported here, as most nodes keep a file and need not wait for PostgreSQL's driver.
+        from settlement.store.postgres import PostgresStore
+        from settlement.store.postgres_session import Target
+
         return PostgresStore(Target(url=where, password=password), worker=worker)
     return SqliteStore(Path(where), worker=worker)
