@@ -256,7 +256,7 @@ async def disputed(bench: Bench, payers: Sequence[SigningKey]) -> AsyncIterator[
         gas,
         60_000,
         f"one lane, a proof among {PAYEES} payouts; prototype 51 k. Next: "
-        "one slot of the registry for a key's number and payout account; a packed proof",
+        "packed siblings, and evidence that is decoded by hand",
     )
     await bench.until(bench.parameters.windows_of(3).settle_until)
     rows = [direct_row(bench, payer, UNIT + n) for n, payer in enumerate(payers[: LANES + 1])]

@@ -82,42 +82,35 @@ library MerkleSum {
             let scratch := mload(0x40)
             mstore8(scratch, 1)
             let sibling := siblings.offset
-            let end := add(sibling, shl(6, siblings.length))
-            fits := 1
+            let sums := 0
             for {} gt(size, 1) { size := shr(1, add(size, 1)) } {
-                // The last node of an odd level is carried up; every other has a sibling.
+                // The last node of an odd level is carried up; every other has a sibling. What is read
+                // behind the last sibling is found out at the end, as is a sum that does not fit.
                 if lt(xor(index, 1), size) {
-                    if eq(sibling, end) {
-                        fits := 0
-                        break
-                    }
-                    let beside := calldataload(sibling)
                     let besideSum := calldataload(add(sibling, 0x20))
-                    if shr(128, besideSum) {
-                        fits := 0
-                        break
-                    }
                     // As in {_parent}: each store overwrites the half of a word that is not the sum.
                     switch and(index, 1)
                     case 0 {
                         mstore(add(scratch, 1), hash)
                         mstore(add(scratch, 33), shl(128, sum))
-                        mstore(add(scratch, 49), beside)
+                        calldatacopy(add(scratch, 49), sibling, 0x20)
                         mstore(add(scratch, 81), shl(128, besideSum))
                     }
                     default {
-                        mstore(add(scratch, 1), beside)
+                        calldatacopy(add(scratch, 1), sibling, 0x20)
                         mstore(add(scratch, 33), shl(128, besideSum))
                         mstore(add(scratch, 49), hash)
                         mstore(add(scratch, 81), shl(128, sum))
                     }
                     hash := keccak256(scratch, 97)
                     sum := add(sum, besideSum)
+                    sums := or(sums, besideSum)
                     sibling := add(sibling, 0x40)
                 }
                 index := shr(1, index)
             }
-            fits := and(fits, eq(sibling, end))
+            let end := add(siblings.offset, shl(6, siblings.length))
+            fits := and(eq(sibling, end), iszero(shr(128, sums)))
         }
         return fits && hash == uint256(root) && sum == rootSum;
     }

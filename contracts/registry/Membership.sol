@@ -37,7 +37,7 @@ abstract contract Membership is RegistryState {
         _checkKeyProof(key, keyProof);
 
         number = ++nodeCount;
-        _numbers[key] = number;
+        _records[key] = KeyRecord(number, false, payout);
         _keys[number].push(0, uint160(key));
         _payouts[number].push(0, uint160(payout));
         if (roles & ROLE_ANCHOR != 0) _anchors.push(number);
@@ -72,7 +72,8 @@ abstract contract Membership is RegistryState {
         _checkKeyProof(newKey, keyProof);
         uint32 fromPeriod = parameters.currentPeriod() + 1;
 
-        _numbers[newKey] = number;
+        _records[newKey] = KeyRecord(number, true, address(0));
+        _records[_keyAt(number, 0)].changed = true;
         _keys[number].push(fromPeriod, uint160(newKey));
 
         emit KeyRotated(_keyAt(number, fromPeriod - 1), newKey, fromPeriod);
@@ -107,12 +108,13 @@ abstract contract Membership is RegistryState {
         uint32 fromPeriod = parameters.currentPeriod() + 1;
 
         _payouts[number].push(fromPeriod, uint160(payout));
+        _records[_keyAt(number, 0)].changed = true;
 
         emit PayoutChanged(key, payout, fromPeriod);
     }
 
     function _checkNewKey(address key) private view {
-        uint32 number = _numbers[key];
+        uint32 number = _records[key].number;
         if (number != 0) revert NodeRegistry_KeyTaken(key, _members[number].operator);
     }
 

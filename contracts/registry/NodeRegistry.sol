@@ -48,7 +48,7 @@ contract NodeRegistry is Membership, Stakes, Delegations {
 
     /// @inheritdoc INodeRegistry
     function numberOf(address key) external view returns (uint32) {
-        return _numbers[key];
+        return _records[key].number;
     }
 
     /// @inheritdoc INodeRegistry
@@ -58,8 +58,9 @@ contract NodeRegistry is Membership, Stakes, Delegations {
 
     /// @inheritdoc INodeRegistry
     function numberAt(address key, uint32 period) external view returns (uint32 number) {
-        number = _numbers[key];
-        if (_keyAt(number, period) != key) return 0;
+        KeyRecord storage record = _records[key];
+        number = record.number;
+        if (record.changed && _keyAt(number, period) != key) return 0;
     }
 
     /// @inheritdoc INodeRegistry
@@ -69,21 +70,23 @@ contract NodeRegistry is Membership, Stakes, Delegations {
 
     /// @inheritdoc INodeRegistry
     function payoutAt(address key, uint32 period) external view returns (address) {
-        return _payoutAt(_numbers[key], period);
+        KeyRecord storage record = _records[key];
+        return record.changed ? _payoutAt(record.number, period) : record.payout;
     }
 
     /// @inheritdoc INodeRegistry
     function isActive(address key, uint8 roles) external view returns (bool) {
-        uint32 number = _numbers[key];
+        KeyRecord storage record = _records[key];
+        uint32 number = record.number;
         Member storage member = _members[number];
         if (number == 0 || roles == 0 || member.roles & roles != roles) return false;
-        if (_keyAt(number, parameters.currentPeriod()) != key) return false;
+        if (record.changed && _keyAt(number, parameters.currentPeriod()) != key) return false;
         return member.stake >= _minimumStake(member.roles);
     }
 
     /// @inheritdoc INodeRegistry
     function weightOf(address key) external view returns (uint128) {
-        return uint128(_weight(_members[_numbers[key]]));
+        return uint128(_weight(_members[_records[key].number]));
     }
 
     /// @inheritdoc INodeRegistry

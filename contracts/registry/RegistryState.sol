@@ -38,6 +38,14 @@ abstract contract RegistryState is INodeRegistry, Ownable2Step {
         string linkUrl;
     }
 
+    /// @dev What is asked of a key most often, in one word. Unless `changed`, the node only ever had
+    /// this key and this payout account.
+    struct KeyRecord {
+        uint32 number;
+        bool changed;
+        address payout;
+    }
+
     struct Delegator {
         uint256 shares;
         uint256 thawingShares;
@@ -59,7 +67,7 @@ abstract contract RegistryState is INodeRegistry, Ownable2Step {
     uint32 public nodeCount;
     mapping(uint32 number => Member member) internal _members;
     /// @dev Every key that a node ever had; a number of 0 means nobody.
-    mapping(address key => uint32 number) internal _numbers;
+    mapping(address key => KeyRecord record) internal _records;
     /// @dev A node's key, and its payout account, by the first period that it holds in.
     mapping(uint32 number => Checkpoints.Trace224 keys) internal _keys;
     mapping(uint32 number => Checkpoints.Trace224 payouts) internal _payouts;
@@ -98,7 +106,7 @@ abstract contract RegistryState is INodeRegistry, Ownable2Step {
     }
 
     function _existing(address key) internal view returns (uint32 number, Member storage member) {
-        number = _numbers[key];
+        number = _records[key].number;
         if (number == 0) revert NodeRegistry_UnknownNode(key);
         member = _members[number];
     }
