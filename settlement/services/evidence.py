@@ -4,12 +4,19 @@ A hand-over is a node's voucher with its anchor's acknowledgement, both checked.
 most ``most_lanes`` lanes in all are kept for others, and only of registered nodes.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
-from settlement.core.lane import LANE, LaneState
+from settlement.core.lane import LANE
 from settlement.core.refusals import AcknowledgementInvalid
-from settlement.core.watched import WATCHED, ReceiveEvidence, watched_key
+from settlement.core.watched import (
+    WATCHED,
+    ReceiveEvidence,
+    WatchedLane,
+    own_lane,
+    stronger,
+    watched_key,
+)
 from settlement.errors import InputError, OurError
 from settlement.ports.chain import ChainReader
 from settlement.protocol.signed import SignedAcknowledgement, SignedVoucher
@@ -53,13 +60,13 @@ class EvidenceBook:
         self._most_lanes = most_lanes
         self._kept: set[str] | None = None
 
-    async def lanes(self, period: int) -> tuple[LaneState, ...]:
+    async def lanes(self, period: int) -> tuple[WatchedLane, ...]:
         """Every lane of a period that this watchtower acts for."""
         store = self._engine.store
         own = [key for key in await store.keys(LANE.kind) if key.split("/")[1] == str(period)]
         others = [key for key in await self._others() if key.split("/")[1] == str(period)]
-        found: dict[tuple[Address, Address, Hash], LaneState] = {}
-        lanes = [await self._engine.state(LANE, key) for key in own]
+        found: dict[tuple[Address, Address, Hash], WatchedLane] = {}
+        lanes = [own_lane(await self._engine.state(LANE, key)) for key in own]
         lanes += [await self._engine.state(WATCHED, key) for key in sorted(others)]
         for lane in lanes:
             name = (lane.node, lane.signer, lane.token_class)
@@ -68,7 +75,7 @@ class EvidenceBook:
 
     async def hand_over(
         self, voucher: SignedVoucher, acknowledgement: SignedAcknowledgement
-    ) -> LaneState:
+    ) -> WatchedLane:
         """Keep a lane for another node; durable when it returns.
 
         Raises VoucherWrongDomain, SignatureInvalid, AcknowledgementInvalid, ChannelUnknown,
@@ -113,15 +120,3 @@ class EvidenceBook:
                 over = str(period)
                 self._kept = {key for key in self._kept if key.split("/")[1] != over}
         return self._kept
-
-
-def stronger(one: LaneState, other: LaneState) -> LaneState:
-    """What two copies of a lane prove together: the higher voucher and the higher lease."""
-    voucher = max(one, other, key=lambda lane: lane.highest)
-    word = max(one, other, key=lambda lane: (lane.lease_cap, lane.acknowledged))
-    return replace(
-        voucher,
-        acknowledged=word.acknowledged,
-        lease_cap=word.lease_cap,
-        acknowledgement=word.acknowledgement,
-    )

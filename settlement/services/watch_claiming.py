@@ -106,7 +106,9 @@ class Recovery:
         for lane in await self._known.lanes(task):
             within = min(lane.highest, lane.lease_cap)
             marks = await self._known.marks(lane.node, task.period)
-            known = max(lane.acknowledged, marks.posted_for(lane.signer, lane.token_class))
+            known = max(
+                lane.most_owed.acknowledged, marks.posted_for(lane.signer, lane.token_class)
+            )
             if within - known < self._least or not lane.acknowledgement:
                 continue
             if await self._known.calendar.seconds() >= windows.settle_from:

@@ -2,12 +2,13 @@
 
 import structlog
 
-from settlement.core.lane import NO_SIGNATURE, LaneState
+from settlement.core.lane import NO_SIGNATURE
 from settlement.core.lane_marks import LANE_MARKS, LaneMarks, marks_key
 from settlement.core.owed import OwedLane, OwedNode, node_share
 from settlement.core.refusals import ChannelUnknown
 from settlement.core.watch import WATCH, WatchState, watch_key
 from settlement.core.watch_events import WatchTask
+from settlement.core.watched import WatchedLane
 from settlement.ports.chain import Call, ChainReader, ChainWriter, TransactionReceipt
 from settlement.ports.chain_errors import CallReverted
 from settlement.services.calendar import Calendar
@@ -50,14 +51,14 @@ class WatchKnowledge:
         key = watch_key(task.anchor, task.period)
         return task, await self.engine.state(WATCH, key)
 
-    async def _anchor_of(self, lane: LaneState) -> Address:
+    async def _anchor_of(self, lane: WatchedLane) -> Address:
         try:
             channel = await self.directory.channel(lane.signer, lane.period)
         except ChannelUnknown:
             return ZERO_ADDRESS
         return await self.directory.anchor_at(channel, lane.period)
 
-    async def lanes(self, task: WatchTask) -> list[LaneState]:
+    async def lanes(self, task: WatchTask) -> list[WatchedLane]:
         """The lanes that the period's anchor keeps."""
         lanes = await self._evidence.lanes(task.period)
         return [lane for lane in lanes if await self._anchor_of(lane) == task.anchor]
@@ -75,19 +76,20 @@ class WatchKnowledge:
             channel = await self.directory.channel(lane.signer, lane.period)
             marks = await self.marks(lane.node, task.period)
             posted = marks.posted_for(lane.signer, lane.token_class)
-            gross = max(lane.acknowledged, posted)
+            word = lane.most_owed
+            gross = max(word.acknowledged, posted)
             if not gross or not channel.settled_by(task.anchor, task.period):
                 continue
             if lane.token_class not in issuers:
                 _, share = await self.chain.revenue(lane.token_class, task.period)
                 issuers[lane.token_class] = share
-            by_ack = lane.acknowledged >= posted
+            by_ack = word.acknowledged >= posted
             owed = OwedLane(
                 signer=lane.signer,
                 token_class=lane.token_class,
                 acknowledged=gross,
-                lease_cap=lane.lease_cap if by_ack else 0,
-                signature=lane.acknowledgement if by_ack else NO_SIGNATURE,
+                lease_cap=word.lease_cap if by_ack else 0,
+                signature=word.signature if by_ack else NO_SIGNATURE,
                 share=node_share(gross, shares, issuers[lane.token_class]),
             )
             found.setdefault(lane.node, []).append(owed)
