@@ -102,6 +102,11 @@ class NodeConfig(BaseSettings):
         gt=0,
         description="How far an anchor leases ahead of a voucher.",
     )
+    close_least: int = Field(
+        default=SERVICE_TOKEN // 10,
+        gt=0,
+        description="Least refund for which an anchor pays the gas of a close.",
+    )
 
     watch: bool = Field(
         default=True, description="Watch anchors' periods: challenge, claim and post by itself."

@@ -218,6 +218,7 @@ async def anchor_role(base: Foundation) -> AsyncIterator[Added]:
         calendar=base.calendar,
         writer=base.writer,
         calls=DisputeCalls(base.deployment),
+        least_refund=base.config.close_least,
     )
 
     async def settle(batch: ChainBatch) -> None:

@@ -16,6 +16,7 @@
     ├── ChannelWithdrawing      its deposit is being withdrawn
     ├── ChannelShut             both ends closed it
     ├── CloseRefused            the anchor does not agree to this close
+    ├── RefundTooSmall          a close would refund less than its gas is worth
     ├── ExposureReached         more service would be unsecured; retry later
     ├── ChannelWrongAnchor      another anchor keeps this channel in this period
     ├── PeriodClosed            the time for this is over
@@ -183,6 +184,21 @@ class CloseRefused(PaymentError):
     fix: ClassVar[str] = "Ask the anchor for a new offer and sign that: {problem}."
 
     problem: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RefundTooSmall(PaymentError):
+    """A close would refund so little that the anchor does not pay the gas of sending it."""
+
+    code: ClassVar[str] = "SL-2028"
+    title: ClassVar[str] = "The close would refund too little"
+    fix: ClassVar[str] = (
+        "Request the withdrawal of the deposit on chain and wait for its delay: a close now would "
+        "refund {refund} base units, and the anchor sends none below {least}."
+    )
+
+    refund: int
+    least: int
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

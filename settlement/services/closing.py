@@ -9,13 +9,14 @@ import structlog
 from settlement.core.closing import (
     CLOSING,
     ActionClose,
+    ClosingStage,
     ClosingState,
     ContractReceiveClose,
     ContractReceiveRefusal,
     ContractSendClose,
     closing_key,
 )
-from settlement.core.refusals import CloseRefused
+from settlement.core.refusals import CloseRefused, RefundTooSmall
 from settlement.ports.chain import Call, ChainWriter
 from settlement.ports.chain_errors import CallReverted
 from settlement.ports.chain_events import ChainEvent
@@ -59,7 +60,11 @@ class CloseCalls(Protocol):
 
 
 class Closing:
-    """Closes channels of one anchor with their payers."""
+    """Closes channels of one anchor with their payers.
+
+    The anchor pays the gas of a close, so it sends none that refunds less than ``least_refund``
+    (base units, more than 0): a payer could otherwise have it spend gas on next to nothing.
+    """
 
     def __init__(
         self,
@@ -72,6 +77,7 @@ class Closing:
         calendar: Calendar,
         writer: ChainWriter,
         calls: CloseCalls,
+        least_refund: Uint128,
     ) -> None:
         self._engine = engine
         self._domain = domain
@@ -81,6 +87,7 @@ class Closing:
         self._calendar = calendar
         self._writer = writer
         self._calls = calls
+        self._least_refund = least_refund
         self._log = structlog.get_logger("closing")
 
     @property
@@ -91,12 +98,14 @@ class Closing:
     async def offer(self, signer: Address) -> CloseOffer:
         """What the anchor would sign for a channel now; nothing is bound by asking.
 
-        Raises ChannelUnknown, ChannelWrongAnchor.
+        Raises ChannelUnknown, ChannelWrongAnchor, RefundTooSmall: whoever signs an offer stops
+        paying for its period, so none is made that would be declined.
         """
         period = await self._calendar.period()
         final_amount = await self._anchor.leased_at_most(signer, period)
         windows = await self._calendar.windows(period)
         channel = await self._directory.channel(signer, period)
+        self._require_worth(channel.balance - final_amount)
         return CloseOffer(
             signer=signer,
             period=period,
@@ -109,12 +118,15 @@ class Closing:
         """Agree to a close that the payer signed, and send it; asking again changes nothing.
 
         From then on the channel gets no further lease in this period. Raises SignatureInvalid,
-        ChannelUnknown, ChannelWrongAnchor, CloseRefused.
+        ChannelUnknown, ChannelWrongAnchor, CloseRefused, RefundTooSmall; then nothing was kept.
         """
         message = agreement.message
         agreement.require(self._domain, message.signer)
         known = await self.state(message.signer, message.period)
-        if (known.final_amount, known.deadline) != (message.final_amount, message.deadline):
+        agreed = known.stage in (ClosingStage.SENT, ClosingStage.CLOSED)
+        terms = (message.final_amount, message.deadline)
+        # A state that nobody agreed on yet has terms too, 0 and 0, which anybody may sign.
+        if not agreed or (known.final_amount, known.deadline) != terms:
             await self._require_fair(message)
             await self._anchor.seal(message.signer, message.period, message.final_amount)
         event = ActionClose(
@@ -145,6 +157,11 @@ class Closing:
             raise CloseRefused(problem="its deadline has passed")
         if message.final_amount >= channel.balance:
             raise CloseRefused(problem="nothing would be refunded")
+        self._require_worth(channel.balance - message.final_amount)
+
+    def _require_worth(self, refund: int) -> None:
+        if refund < self._least_refund:
+            raise RefundTooSmall(refund=max(0, refund), least=self._least_refund)
 
     async def _send(self, effect: Effect) -> None:
         request = effect.request

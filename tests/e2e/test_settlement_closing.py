@@ -30,6 +30,7 @@ from settlement.services.closing import Closing
 from settlement.services.engine import Outbox
 
 PAYER = PAYER_KEYS[0]
+LEAST_REFUND = TOKEN
 
 
 @pytest.fixture
@@ -57,6 +58,7 @@ class ClosingAnchor:
             calendar=home.calendar,
             writer=self.writer,
             calls=DisputeCalls(self.network.deployment),
+            least_refund=LEAST_REFUND,
         )
         self.outbox = Outbox(home.engine, self.closing.performers)
 
@@ -132,6 +134,7 @@ async def test_a_close_below_what_is_leased_is_not_agreed_to_and_leases_go_on(
             replace(offer, final_amount=DEPOSIT),
             replace(offer, period=1),
             replace(offer, deadline=1),
+            replace(offer, final_amount=0, deadline=0),
         ):
             with pytest.raises(AnchorApiRefused) as refused:
                 await client.close(PAYER, domain, wrong)
