@@ -16,6 +16,7 @@ from settlement.chain.keystore import load_key
 from settlement.client.channel import ChannelClient
 from settlement.client.watch_client import WatchClient
 from settlement.core.statement_file import (
+    POT_NOTE,
     CommittedPot,
     StatementFile,
     StatementFileWrong,
@@ -72,7 +73,10 @@ async def save(
 
 @statement.command("verify")
 def verify_file(*, file: FileOption, as_json: AsJson = False) -> None:
-    """Check every signature and sum of a statement file. Needs no network and no keys."""
+    """Check every signature and sum of a statement file. Needs no network and no keys.
+
+    Receipts are the owner's own word, and a root is compared with the chain by ``compare``.
+    """
 
     async def verified() -> Result:
         return _told(_load(file))
@@ -93,6 +97,7 @@ async def compare(desk: Desk, *, file: FileOption) -> Result:
     result["committed"] = pot.status is PotStatus.COMMITTED
     if held.pot is not None and (held.pot.root, held.pot.total) != (pot.root, pot.sum):
         raise StatementFileWrong(problem="the chain shows another root for this period")
+    result["notes"] = [note for note in result["notes"] if note != POT_NOTE]
     return result
 
 
@@ -128,4 +133,6 @@ def _told(file: StatementFile) -> Result:
         "receipts": found.receipts,
         "without_receipt": str(found.without_receipt),
         "committed_root": file.pot.root if file.pot else None,
+        "committed_total": None if found.paid_out is None else str(found.paid_out),
+        "notes": list(found.notes),
     }

@@ -1,14 +1,15 @@
 """A month's statement as a file that proves itself: what was signed, for which promises, and whom
 the anchor's committed root paid.
 
-Everything that the file claims follows from signatures in it or from sums that anybody can do
-again, so it is verified without a network (:func:`verify`). What only the chain knows, that the
-statement was settled and the root committed, stands in ``pot``; compare it with the chain's.
+What the channel's key signed, and sums that anybody can do again, are verified without a network
+(:func:`verify`). Two things are not proven by that. Which calls had receipts is the word of the
+file's owner: no signature covers it. And that the statement was settled and the root of ``pot``
+committed only the chain knows: the pot's root and total are to be compared with the chain's.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from settlement.core.payouts import PayoutLeaf
 from settlement.core.statements import LaneAmount, draft_of
@@ -22,6 +23,14 @@ from settlement.types import Address, Hash, Uint128, hex_text, parse_address, pa
 
 FORMAT = "smartlayer-statement-1"
 MOST_ROWS = 65_536
+RECEIPTS_NOTE: Final = (
+    "Which calls had receipts is the owner's own word; nobody signed it, and it proves nothing."
+)
+POT_NOTE: Final = (
+    "The pot's root and total are what the file says; compare them with the chain's "
+    "(smartlayer statement compare)."
+)
+NO_POT_NOTE: Final = "The file has no committed root, so it does not show that anybody was paid."
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -37,8 +46,8 @@ class StatementFileWrong(PaymentError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileLane:
-    """One lane of the statement. ``receipted`` is what ``receipts`` calls had receipts for; the
-    rest of ``amount`` was charged for calls whose receipt never came."""
+    """One lane of the statement. ``receipted`` is what ``receipts`` calls had receipts for, by the
+    owner's own word; the rest of ``amount`` was charged for calls whose receipt never came."""
 
     voucher: SignedVoucher
     amount: Uint128
@@ -69,7 +78,11 @@ class StatementFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a file proves. Amounts in base units."""
+    """What a file proves, and what it only says. Amounts in base units.
+
+    ``receipts`` and ``without_receipt`` are the owner's own word, ``paid_out`` is what the pot adds
+    up to, which nobody but the chain confirms.
+    """
 
     period: int
     anchor: Address
@@ -78,6 +91,11 @@ class Verdict:
     receipts: int
     without_receipt: int
     paid_out: int | None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not proven by the file itself, in sentences for whoever reads the verdict."""
+        return RECEIPTS_NOTE, NO_POT_NOTE if self.paid_out is None else POT_NOTE
 
 
 def verify(file: StatementFile) -> Verdict:
@@ -103,14 +121,15 @@ def verify(file: StatementFile) -> Verdict:
         raise StatementFileWrong(problem="amount and root are not those of its lanes")
     if file.pot is not None:
         _verify_pot(file.pot, signed.amount)
-    receipted = sum(lane.receipted for lane in file.lanes)
+    # Unsigned, so no lane's word may stand for more than that lane, nor cover another one's.
+    receipted = sum(min(lane.receipted, lane.amount) for lane in file.lanes)
     return Verdict(
         period=signed.period,
         anchor=signed.anchor,
         amount=signed.amount,
         lanes=len(file.lanes),
         receipts=sum(lane.receipts for lane in file.lanes),
-        without_receipt=max(0, signed.amount - receipted),
+        without_receipt=signed.amount - receipted,
         paid_out=None if file.pot is None else file.pot.total,
     )
 

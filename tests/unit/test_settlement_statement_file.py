@@ -73,6 +73,23 @@ async def test_a_kept_month_proves_what_was_paid_with_and_without_receipts() -> 
     assert verify(replace(file, pot=None)).paid_out is None
 
 
+async def test_receipts_of_one_lane_never_stand_for_another_lanes_calls() -> None:
+    file = await a_month()
+    boastful = replace(file.lanes[0], receipted=2**127, receipts=2**62)
+    found = verify(replace(file, lanes=(boastful, *file.lanes[1:])))
+    assert found.without_receipt == 20 + 15
+    nobodys = tuple(replace(lane, receipted=0, receipts=0) for lane in file.lanes)
+    assert verify(replace(file, lanes=nobodys)).without_receipt == found.amount
+
+
+async def test_a_verdict_says_what_the_file_does_not_prove() -> None:
+    file = await a_month()
+    receipts, pot = verify(file).notes
+    assert "owner's own word" in receipts
+    assert "compare them with the chain" in pot
+    assert "no committed root" in verify(replace(file, pot=None)).notes[1]
+
+
 async def test_a_draft_beyond_the_promises_makes_no_file() -> None:
     purse = ChannelClient(key=KEY, domain=DOMAIN, store=MemoryStore(), clock=VirtualClock())
     await purse.voucher(NODES[0], CLASS, 10, 5)
@@ -142,7 +159,9 @@ def test_the_command_verifies_a_file_without_a_network(tmp_path: Path) -> None:
     file.write_text(json.dumps(file_to_json(asyncio.run(a_month()))))
     told = CliRunner().invoke(app, ["statement", "verify", "--file", str(file), "--json"])
     assert told.exit_code == 0, told.output
-    assert json.loads(told.output)["base_units"] == "65"
+    shown = json.loads(told.output)
+    assert (shown["base_units"], shown["committed_total"]) == ("65", "123")
+    assert shown["notes"] == list(verify(asyncio.run(a_month())).notes)
     file.write_text(file.read_text().replace('"65"', '"66"'))
     refused = CliRunner().invoke(app, ["statement", "verify", "--file", str(file), "--json"])
     assert refused.exit_code == 3
