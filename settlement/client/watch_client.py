@@ -29,15 +29,16 @@ class WatchClient(AnchorClient):
     async def payouts(self, period: int, leaf_count: int) -> tuple[PayoutLeaf, ...]:
         """What the anchor says that its root of ``period`` pays, at most ``leaf_count`` leaves.
 
+        A page that is not full is the last: nobody is kept asking by a leaf at a time.
         Raises AnchorApiUnreachable, AnchorApiRefused, InputError (the answer cannot be read).
         """
         found: list[PayoutLeaf] = []
         while len(found) < leaf_count:
             path = f"/periods/{period}/payouts?first={len(found)}"
             page = leaves_from_json(await self._ask("GET", path, None))
-            if not page:
-                break
             found += page
+            if len(page) < PAYOUTS_PER_PAGE:
+                break
         return tuple(found[:leaf_count])
 
     async def hand_over(self, lanes: Sequence[Lane]) -> int:

@@ -1,5 +1,6 @@
 """Judging the roots that other anchors commit: clear them, disprove them, or ask to see more."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -8,7 +9,7 @@ import structlog
 from settlement.chain.calls import compact
 from settlement.core.owed import Disproof, OwedLane, OwedNode, is_tree, judge, show_all
 from settlement.core.payouts import PayoutLeaf
-from settlement.core.watch import WATCH, WatchState, watch_key
+from settlement.core.watch import LOOKS_PER_WINDOW, WATCH, WatchState, watch_key
 from settlement.core.watch_events import (
     ActionClear,
     ContractSendVoidUnshown,
@@ -21,10 +22,15 @@ from settlement.errors import PeerError
 from settlement.ports import chain_records as records
 from settlement.ports.chain import Call
 from settlement.ports.payouts import PayoutSource
+from settlement.ports.peers import AnchorUnreachable
 from settlement.services.engine import Effect, Performer
 from settlement.services.settler import proof_of
 from settlement.services.watch_knowledge import WatchKnowledge
 from settlement.types import ZERO_HASH, Address, checksum
+
+LONGEST_FETCH_S = 300
+"""Seconds in which an anchor must have shown a whole tree, or the pause between two looks where
+that is shorter: who shows it drop by drop must not use up the time in which it can be demanded."""
 
 
 class RootBuilders(Protocol):
@@ -112,12 +118,21 @@ class RootInspection:
         """The tree under the root; empty where the anchor shows another, None where it shows
         nothing."""
         try:
-            leaves = await self.payouts.leaves(state.anchor, state.period, state.leaf_count)
+            leaves = await self._fetched(state)
         except PeerError as error:
             self._log.info("payouts_not_shown", period=state.period, error=str(error))
             return None
         complete = len(leaves) == state.leaf_count and is_tree(leaves, state.root, state.total)
         return leaves if complete else ()
+
+    async def _fetched(self, state: WatchState) -> Sequence[PayoutLeaf]:
+        window = (await self._known.calendar.terms(state.period)).challenge_window
+        try:
+            async with asyncio.timeout(min(LONGEST_FETCH_S, max(1, window // LOOKS_PER_WINDOW))):
+                return await self.payouts.leaves(state.anchor, state.period, state.leaf_count)
+        except TimeoutError as error:
+            problem = "it did not show the whole tree in time"
+            raise AnchorUnreachable(anchor=state.anchor, problem=problem) from error
 
     async def _disprove(self, task: WatchTask, disproof: Disproof) -> None:
         proof, debt = proof_of(disproof.shown), disproof.debt
