@@ -10,6 +10,7 @@
 
 import asyncio
 import json
+import zlib
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -24,6 +25,12 @@ from settlement.protocol.wire import signed_to_json
 from settlement.types import Address, hex_text
 
 LARGEST_ANSWER = 16 * 1024 * 1024
+
+# The address is the anchor's own word: what a codec or the resolver says of it (ValueError) means
+# no more than that nobody is there.
+_UNREACHABLE = (aiohttp.ClientError, OSError, ValueError, zlib.error)
+LONGEST_REASON = 1_000
+"""Characters kept of what an anchor says about its refusal."""
 
 POLL_S = 0.25
 """Between two looks at a draft that does not cover yet what was spent."""
@@ -118,7 +125,7 @@ class AnchorClient:
             ) as response:
                 raw = await _read(url, response.content)
                 status = response.status
-        except (TimeoutError, aiohttp.ClientError) as error:
+        except _UNREACHABLE as error:
             raise AnchorApiUnreachable(url=url, problem=type(error).__name__) from error
         return _judged(url, status, raw)
 
@@ -146,6 +153,14 @@ def _judged(url: str, status: int, raw: bytes) -> Any:
     problem = value if isinstance(value, dict) else {}
     raise AnchorApiRefused(
         status=status,
-        problem_code=str(problem.get("code", "unknown")),
-        reason=str(problem.get("detail", "The anchor gave no reason.")),
+        problem_code=_text(problem.get("code"), "unknown"),
+        reason=_text(problem.get("detail"), "The anchor gave no reason."),
     )
+
+
+def _text(value: Any, otherwise: str) -> str:
+    """What the anchor wrote, as text that can be stored and shown: JSON lets it write halves of
+    characters, lists, and megabytes."""
+    if not isinstance(value, str):
+        return otherwise
+    return value[:LONGEST_REASON].encode("utf-8", "replace").decode()

@@ -75,7 +75,9 @@ class FailedEffect:
 
 Performer = Callable[[Effect], Awaitable[None]]
 """Performs one effect. Raises a retryable error to be called again later, and any other typed
-error to give up (the effect then goes to the log ``outbox/failed``). Must be idempotent by id."""
+error to give up (the effect then goes to the log ``outbox/failed``). What is not typed is a bug: it
+is logged and counted, and the effect is tried again like a retryable one, since a stranger's data
+may have provoked it and must not end the work of all others. Must be idempotent by id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,13 +261,18 @@ def log_record(record: Record) -> LogRecord:
     return LogRecord(stream=record.stream, position=record.position, body=_encode(record.body))
 
 
+def _told(error: SmartLayerError) -> str:
+    """An error as text that can be stored: a peer's words in it may hold halves of characters."""
+    return str(error).encode("utf-8", "replace").decode()
+
+
 class Outbox:
     """Performs what engines have committed, with retries, until cancelled.
 
     ``performers`` maps an effect type to the coroutine that performs it; effects of other types
     are left alone. Slow kinds belong into an outbox of their own, where ``per_key`` bounds how many
     effects of one machine are under way at once. At start, whatever an earlier process left behind
-    is performed first.
+    is performed first. ``bugs`` counts untyped errors by kind of effect and class of error.
     """
 
     def __init__(
@@ -285,6 +292,7 @@ class Outbox:
         self._per_key = per_key
         self._first_retry_ms = first_retry_ms
         self._longest_retry_ms = longest_retry_ms
+        self.bugs: Counter[tuple[str, str]] = Counter()
         self._under_way: dict[Hash, OutboxEntry] = {}
         self._ended: set[Hash] = set()
         self._grew = engine.outbox_grew()
@@ -367,30 +375,37 @@ class Outbox:
             tick.cancel()
 
     async def _perform(self, entry: OutboxEntry) -> None:
-        store, clock = self._engine.store, self._engine.clock
-        kind, perform = self._performers[entry.kind]
-        effect = Effect(
-            id=entry.id,
-            key=entry.key,
-            attempts=entry.attempts,
-            request=msgspec.json.decode(entry.body, type=kind),
-        )
         try:
-            await perform(effect)
+            await self._call(entry)
         except SmartLayerError as error:
             if error.retryable:
-                delay = min(self._first_retry_ms << min(entry.attempts, 16), self._longest_retry_ms)
-                until, tries = clock.now_ms() + delay, entry.attempts + 1
-                await self._reported(partial(store.postpone, entry.id, until, tries))
+                await self._postpone(entry)
                 return
-            self._log.error("effect_failed", effect=entry.kind, key=entry.key, error=str(error))
+            self._log.error("effect_failed", effect=entry.kind, key=entry.key, error=_told(error))
             await self._reported(partial(self._give_up, entry, error))
+        except Exception as error:  # noqa: BLE001 - one effect must not end the work of all others
+            name = type(error).__name__
+            self.bugs[entry.kind, name] += 1
+            self._log.error(
+                "effect_bug", effect=entry.kind, key=entry.key, error=name, exc_info=error
+            )
+            await self._postpone(entry)
         else:
-            await self._reported(partial(store.done, entry.id))
+            await self._reported(partial(self._engine.store.done, entry.id))
         finally:
             self._under_way.pop(entry.id, None)
             self._ended.add(entry.id)
             self._grew.set()
+
+    async def _call(self, entry: OutboxEntry) -> None:
+        kind, perform = self._performers[entry.kind]
+        request: object = msgspec.json.decode(entry.body, type=kind)
+        await perform(Effect(id=entry.id, key=entry.key, attempts=entry.attempts, request=request))
+
+    async def _postpone(self, entry: OutboxEntry) -> None:
+        delay = min(self._first_retry_ms << min(entry.attempts, 16), self._longest_retry_ms)
+        until, tries = self._engine.clock.now_ms() + delay, entry.attempts + 1
+        await self._reported(partial(self._engine.store.postpone, entry.id, until, tries))
 
     async def _reported(self, report: Callable[[], Awaitable[None]]) -> None:
         """Tell the store what became of an effect, until it takes it: while it takes no writes,
@@ -407,7 +422,7 @@ class Outbox:
 
     async def _give_up(self, entry: OutboxEntry, error: SmartLayerError) -> None:
         store = self._engine.store
-        body = FailedEffect(kind=entry.kind, key=entry.key, body=entry.body, error=str(error))
+        body = FailedEffect(kind=entry.kind, key=entry.key, body=entry.body, error=_told(error))
         async with self._failing:  # one at a time: each takes the log's next position
             while not await self._logged(body):
                 pass  # another worker has taken that position

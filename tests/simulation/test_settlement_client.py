@@ -15,6 +15,7 @@ from settlement.client.anchor_client import (
 )
 from settlement.client.channel import ChannelClient
 from settlement.client.closing import CloseClient
+from settlement.client.watch_client import WatchClient
 from settlement.core.draft_json import draft_to_json
 from settlement.core.purse import Budgets
 from settlement.core.refusals import BudgetExceeded, ChannelShut, CloseRefused, DraftEmpty
@@ -116,11 +117,12 @@ class FakeAnchor:
         self.statements: list[Signed[Statement]] = []
         self.closes: list[Signed[Close]] = []
         self.status = 200
+        self.detail: object = "Open a channel."
 
     async def get_draft(self, request: web.Request) -> web.Response:
         assert request.match_info["signer"] == "0x" + KEY.address.hex()
         if self.status != 200:
-            problem = {"code": "SL-2011", "detail": "Open a channel."}
+            problem = {"code": "SL-2011", "detail": self.detail}
             return web.json_response(problem, status=self.status)
         amount = self.drafts_to_come.pop(0) if self.drafts_to_come else 6
         lane = LaneAmount(node=NODE, token_class=CLASS, amount=amount)
@@ -224,3 +226,38 @@ async def test_an_anchor_s_refusal_and_its_absence_are_different_errors(
         with pytest.raises(AnchorApiUnreachable) as away:
             await api.draft(KEY.address, 0)
         assert away.value.retryable
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a..example",
+        "http://" + "a" * 64 + ".example",
+        "http://127.0.0.1:99999",
+        "http://[::1",
+        "http://a b/",
+        "foo://anchor",
+        "",
+    ],
+    ids=["empty label", "long label", "port", "bracket", "blank", "scheme", "nothing"],
+)
+@pytest.mark.parametrize("client", [AnchorClient, WatchClient, CloseClient])
+async def test_an_address_that_no_resolver_takes_is_an_anchor_that_is_away(
+    client: type[AnchorClient], url: str
+) -> None:
+    async with client(url) as api:
+        with pytest.raises(AnchorApiUnreachable) as away:
+            await api.draft(KEY.address, 0)
+    assert away.value.retryable
+
+
+@pytest.mark.parametrize("detail", ["half a character \ud800", ["a", "list"], 7, "long" * 1_000])
+async def test_whatever_an_anchor_gives_as_its_reason_can_be_stored(
+    anchor: tuple[FakeAnchor, str], detail: object
+) -> None:
+    fake, url = anchor
+    fake.status, fake.detail = 409, detail
+    async with AnchorClient(url) as api:
+        with pytest.raises(AnchorApiRefused) as refused:
+            await api.draft(KEY.address, 0)
+    assert len(str(refused.value).encode()) < 2_000
