@@ -27,7 +27,7 @@ abstract contract ServiceCases is PenaltyBook {
     ) external returns (bytes32 caseId) {
         uint32 current = parameters.currentPeriod();
         _checkFinding(finding, current, bytes(evidenceUri).length);
-        _checkNode(finding.node);
+        _checkMember(finding.node, finding.period);
         _checkFound(finding, r, vs);
         ServiceCase memory found = ServiceCase({
             node: finding.node,
@@ -100,6 +100,13 @@ abstract contract ServiceCases is PenaltyBook {
         if (!known || finding.evidence == 0 || uriLength == 0 || uriLength > LONGEST_URI) {
             revert DisputeManager_FindingInvalid(finding.fault, finding.evidence, uriLength);
         }
+    }
+
+    /// @dev Whoever registered later did not serve in the period, and cannot have fallen short.
+    function _checkMember(address key, uint32 period) private view {
+        _checkNode(key);
+        address keyThen = nodes.keyAt(nodes.numberOf(key), period);
+        if (nodes.numberAt(keyThen, period) == 0) revert DisputeManager_UnknownNode(key);
     }
 
     /// @dev Only as many signatures are looked at as are needed.

@@ -48,7 +48,8 @@ interface IAnchorElection {
     function count(address voter) external;
 
     /// @notice The keys of the anchors that serve in `period`, the most approved first. For a period
-    /// after the next one it is what would hold if nobody counted any more.
+    /// after the next one it is what would hold if nobody counted any more. Who registers after a
+    /// period has no seat in it.
     function activeAnchors(uint32 period) external view returns (address[] memory);
 
     /// @notice Whether `anchor` serves in `period`.

@@ -112,7 +112,8 @@ interface IDisputeManager is ISmartLayerMessages {
     error DisputeManager_SignatureInvalid(uint256 index, address account);
     /// @notice Both messages are the same, or do not stand in the same place: no contradiction.
     error DisputeManager_NoContradiction();
-    /// @notice Nobody registered this key, so that nothing can be slashed.
+    /// @notice Nobody registered this key, or not before the period in question was over, so that
+    /// nothing can be slashed.
     error DisputeManager_UnknownNode(address key);
     /// @notice The offence was punished already.
     error DisputeManager_AlreadyPunished(bytes32 caseId);
@@ -199,7 +200,7 @@ interface IDisputeManager is ISmartLayerMessages {
     /// Requirements:
     /// - the finding's period is the running one or the one before it;
     /// - its fault is a known one, its evidence not zero, `evidenceUri` has 1 to 512 bytes;
-    /// - the node is registered;
+    /// - the node is registered, and was in that period;
     /// - active anchors of the period signed it, two thirds of them rounded down and one more, in
     ///   ascending order of their keys, the accused not among them;
     /// - no case was opened about this node, period and fault.

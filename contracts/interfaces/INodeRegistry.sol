@@ -348,7 +348,8 @@ interface INodeRegistry {
     /// @notice The key in the current period of the node with this index, zero where there is none.
     function keyOf(uint32 number) external view returns (address);
 
-    /// @notice The index of the node whose key in `period` is this one, 0 where there is none.
+    /// @notice The index of the node whose key in `period` is this one, 0 where there is none, or
+    /// where it registered in a later period.
     function numberAt(address key, uint32 period) external view returns (uint32);
 
     /// @notice The key in `period` of the node with this index, zero where there is none.

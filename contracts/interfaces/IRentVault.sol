@@ -172,7 +172,7 @@ interface IRentVault {
     /// keys, and where the node has not earned this rent before and some of it is left.
     ///
     /// Requirements:
-    /// - `node` was a node's key in `period`;
+    /// - `node` was a node's key in `period`, and registered by then;
     /// - `period` is closed, and its direct claims are not over.
     function earn(address node, uint32 period, UptimeRow[] calldata rows) external returns (uint128 amount);
 

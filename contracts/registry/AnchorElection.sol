@@ -148,7 +148,8 @@ contract AnchorElection is IAnchorElection {
     }
 
     /// @dev Seats those of `candidates` that are active and have no seat yet, while seats are free.
-    /// Of a period that is over nobody can be left out any more.
+    /// Of a period that is over nobody can be left out any more, and who registered after it has no
+    /// seat in it.
     function _seat(uint32[] memory seated, uint256 count_, uint32[] memory candidates, uint32 period)
         private
         view
@@ -157,7 +158,9 @@ contract AnchorElection is IAnchorElection {
         bool over = period < parameters.currentPeriod();
         for (uint256 i; i < candidates.length && count_ < seated.length; ++i) {
             uint32 number = candidates[i];
-            bool serves = over || nodes.isActive(nodes.keyOf(number), ROLE_ANCHOR);
+            bool serves = over
+                ? nodes.numberAt(nodes.keyAt(number, period), period) != 0
+                : nodes.isActive(nodes.keyOf(number), ROLE_ANCHOR);
             if (serves && !_has(seated, count_, number)) seated[count_++] = number;
         }
         return count_;

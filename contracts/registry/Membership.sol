@@ -37,7 +37,7 @@ abstract contract Membership is RegistryState {
         _checkKeyProof(key, keyProof);
 
         number = ++nodeCount;
-        _records[key] = KeyRecord(number, false, payout);
+        _records[key] = KeyRecord(number, false, payout, parameters.currentPeriod());
         _keys[number].push(0, uint160(key));
         _payouts[number].push(0, uint160(payout));
         if (roles & ROLE_ANCHOR != 0) _anchors.push(number);
@@ -72,7 +72,7 @@ abstract contract Membership is RegistryState {
         _checkKeyProof(newKey, keyProof);
         uint32 fromPeriod = parameters.currentPeriod() + 1;
 
-        _records[newKey] = KeyRecord(number, true, address(0));
+        _records[newKey] = KeyRecord(number, true, address(0), fromPeriod);
         _records[_keyAt(number, 0)].changed = true;
         _keys[number].push(fromPeriod, uint160(newKey));
 

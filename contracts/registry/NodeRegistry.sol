@@ -60,6 +60,7 @@ contract NodeRegistry is Membership, Stakes, Delegations {
     function numberAt(address key, uint32 period) external view returns (uint32 number) {
         KeyRecord storage record = _records[key];
         number = record.number;
+        if (period < record.fromPeriod) return 0;
         if (record.changed && _keyAt(number, period) != key) return 0;
     }
 

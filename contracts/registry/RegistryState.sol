@@ -39,11 +39,12 @@ abstract contract RegistryState is INodeRegistry, Ownable2Step {
     }
 
     /// @dev What is asked of a key most often, in one word. Unless `changed`, the node only ever had
-    /// this key and this payout account.
+    /// this key and this payout account. The key stands for nobody before `fromPeriod`.
     struct KeyRecord {
         uint32 number;
         bool changed;
         address payout;
+        uint32 fromPeriod;
     }
 
     struct Delegator {

@@ -80,6 +80,22 @@ contract NodeRegistryElectionTest is Fixture {
         vm.assertTrue(election.isElected(keys[4], 2), "of a past period nobody is left out");
     }
 
+    function test_an_anchor_that_registers_after_a_period_has_no_seat_in_it() public {
+        for (uint256 i = 1; i < ANCHORS; ++i) {
+            vm.prank(OPERATOR);
+            registry.leave(keys[i]);
+        }
+        election = new AnchorElection(parameters, registry, votes, uint32(ANCHORS) + 1);
+        vm.assertEq(election.activeAnchors(1).length, 1, "seats are free");
+        toPeriod(2);
+        address late = registerNode(0xB00, 2, ANCHOR_STAKE);
+        vm.assertFalse(election.isElected(late, 1), "not in a period that is over");
+        vm.assertTrue(election.isElected(late, 2), "in its own");
+        toPeriod(3);
+        vm.assertFalse(election.isElected(late, 1), "never");
+        vm.assertTrue(election.isElected(late, 2), "still");
+    }
+
     function test_a_few_votes_elect_nobody() public {
         approve(PAYER, 4, 4);
         election.count(PAYER);

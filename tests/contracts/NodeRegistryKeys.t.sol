@@ -44,6 +44,18 @@ contract NodeRegistryKeysTest is Fixture {
         vm.assertEq(registry.payoutAt(newKey, 2), payoutOf(node), "both are paid");
     }
 
+    function test_a_key_stands_for_nobody_before_it_was_registered() public {
+        toPeriod(2);
+        address late = registerNode(NEWER_SECRET, 1, SERVICE_STAKE);
+        bytes memory proof = keyProof(NEW_SECRET, OPERATOR);
+        vm.prank(OPERATOR);
+        registry.rotateKey(late, newKey, proof);
+        toPeriod(4);
+        vm.assertEq(registry.numberAt(late, 1), 0, "not yet");
+        vm.assertEq(registry.numberAt(late, 2), 2, "from then on");
+        vm.assertEq(registry.numberAt(newKey, 3), 2, "and its successor");
+    }
+
     function test_a_second_rotation_in_a_period_replaces_the_first() public {
         rotate(NEW_SECRET);
         rotate(NEWER_SECRET);

@@ -62,9 +62,9 @@ contract RentEarnedTest is Fixture {
     }
 
     function test_what_is_left_of_the_rent_bounds_the_last_to_earn() public {
-        close(0);
         address[4] memory keys = [node, otherAnchor, registerNode(0xD1, 1, SERVICE_STAKE), address(0)];
         keys[3] = registerNode(0xD2, 1, SERVICE_STAKE);
+        close(0);
         for (uint256 i; i < 3; ++i) {
             vault.earn(keys[i], 0, one(uptime(keys[i], 0, INSTANCES, 10_000)));
         }
@@ -107,7 +107,7 @@ contract RentEarnedTest is Fixture {
         vault.earn(STRANGER, 0, rows);
     }
 
-    function test_uptime_is_signed_by_enough_active_anchors_of_the_period() public {
+    function test_uptime_is_signed_by_active_anchors_of_the_period() public {
         close(0);
         IRentVault.UptimeRow memory row = uptime(node, 0, INSTANCES, 10_000);
         (row.r, row.vs) = sign(NODE_SECRET, node, 0, row);
@@ -116,11 +116,32 @@ contract RentEarnedTest is Fixture {
         expectSkipped(one(row), IRentVault.RentSkip.TooFewAnchors);
         (row.r, row.vs) = (row.vs, row.r);
         expectSkipped(one(row), IRentVault.RentSkip.TooFewAnchors);
+    }
+
+    function test_uptime_is_signed_by_enough_of_them_once_each() public {
         registerNode(0xA3, 2, ANCHOR_STAKE); // three anchors: two must sign
-        row = uptime(node, 0, INSTANCES, 10_000);
+        close(0);
+        IRentVault.UptimeRow memory row = uptime(node, 0, INSTANCES, 10_000);
         expectSkipped(one(row), IRentVault.RentSkip.TooFewAnchors);
         (row.r, row.vs) = twice(row.r[0], row.vs[0]);
         expectSkipped(one(row), IRentVault.RentSkip.AnchorInvalid);
+    }
+
+    function test_an_anchor_that_registers_after_the_period_acknowledges_nothing_of_it() public {
+        vm.warp(parameters.windowsOf(1).opensAt);
+        registerNode(0xA3, 2, ANCHOR_STAKE);
+        vm.assertEq(election.activeAnchors(0).length, 2, "those of then");
+        IRentVault.UptimeRow memory row = uptime(node, 0, INSTANCES, 10_000);
+        (row.r, row.vs) = sign(0xA3, node, 0, row);
+        expectSkipped(one(row), IRentVault.RentSkip.AnchorInvalid);
+    }
+
+    function test_a_node_that_registers_after_the_period_earns_nothing_of_it() public {
+        vm.warp(parameters.windowsOf(1).opensAt);
+        address late = registerNode(0xD1, 1, SERVICE_STAKE);
+        IRentVault.UptimeRow[] memory rows = one(uptime(late, 0, INSTANCES, 10_000));
+        vm.expectRevert(abi.encodeWithSelector(IRentVault.RentVault_UnknownNode.selector, late));
+        vault.earn(late, 0, rows);
     }
 
     function test_an_anchor_does_not_acknowledge_itself() public {

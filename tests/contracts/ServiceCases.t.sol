@@ -186,6 +186,20 @@ contract ServiceCasesTest is DisputeFixture {
         this.open(found);
     }
 
+    function test_who_registered_after_the_period_neither_judges_it_nor_is_judged() public {
+        toPeriod(1);
+        ISmartLayerMessages.ServiceFinding memory found = finding();
+        found.node = registerNode(0xB8, 1, SERVICE_STAKE);
+        vm.expectRevert(
+            abi.encodeWithSelector(IDisputeManager.DisputeManager_UnknownNode.selector, found.node)
+        );
+        this.open(found);
+        registerNode(0xA5, 2, ANCHOR_STAKE);
+        signers = [ANCHOR_SECRET, OTHER_ANCHOR_SECRET, 0xA5];
+        vm.expectPartialRevert(IDisputeManager.DisputeManager_AnchorInvalid.selector);
+        this.open(finding());
+    }
+
     function test_a_fault_of_a_period_is_one_case_also_after_a_change_of_key() public {
         bytes32 caseId = this.open(finding());
         ISmartLayerMessages.ServiceFinding memory found = finding();
