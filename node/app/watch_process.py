@@ -81,7 +81,7 @@ async def _take(tower: Watchtower, file: Path) -> None:
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(where=str(file), problem="expected a readable JSON file") from error
     for voucher, acknowledgement in lanes_from_json(body, MOST_LANES_IN_FILE):
-        await tower.hand_over(voucher, acknowledgement)
+        await tower.hand_over(voucher, acknowledgement, asked=False)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -10,7 +10,8 @@
 What is done in each: until it is final, leases are added up. OPEN, late in the grace: post vouchers
 that are not acknowledged. COMMITTED: inspect the root until it is cleared, void it where a demand
 is not answered. FINAL: collect what the anchor does not pay out. VOID: forfeit the bond, give the
-debits back. LATE: give the debits back. Then, in the window: claim directly.
+debits back. LATE: give the debits back. Then, in the window: claim directly. What is given back are
+the chunks that we have something to claim from; whoever performs it knows which.
 
 Only the chain moves a period on; what we send is sent again after a pause for as long as the chain
 does not show it, and every performer asks the chain first. So a process may die at any point.
@@ -250,8 +251,12 @@ def _tasks(state: WatchState, event: ContractReceiveClock) -> list[WatchEffect]:
                 for demand in state.unanswered
                 if now >= demand.answer_until
             ]
-        case WatchStage.VOID | WatchStage.LATE:
-            tasks += _undo(state)
+        case WatchStage.VOID if state.bond:
+            tasks.append(
+                ContractSendForfeit(
+                    anchor=anchor, period=period, challenger=state.challenger, node=state.node
+                )
+            )
         case WatchStage.FINAL:
             # The anchor pays at once; what is left after a while it will not pay.
             patience = event.challenge_window // ANCHORS_PATIENCE
@@ -260,22 +265,18 @@ def _tasks(state: WatchState, event: ContractReceiveClock) -> list[WatchEffect]:
     after = state.stage in (WatchStage.VOID, WatchStage.LATE, WatchStage.FINAL)
     if after and windows.settle_until <= now < windows.direct_until:
         tasks.append(PerformClaim(anchor=anchor, period=period))
+    if state.stage in (WatchStage.VOID, WatchStage.LATE):
+        tasks += _restores(state)  # behind the claims, which need not wait for them
     return tasks
 
 
-def _undo(state: WatchState) -> list[WatchEffect]:
-    anchor, period = state.anchor, state.period
-    tasks: list[WatchEffect] = []
-    if state.bond and state.stage is WatchStage.VOID:
-        tasks.append(
-            ContractSendForfeit(
-                anchor=anchor, period=period, challenger=state.challenger, node=state.node
-            )
-        )
-    tasks += [
+def _restores(state: WatchState) -> list[WatchEffect]:
+    return [
         ContractSendRestore(
-            anchor=anchor, period=period, chunk=chunk.number, commitment=chunk.commitment
+            anchor=state.anchor,
+            period=state.period,
+            chunk=chunk.number,
+            commitment=chunk.commitment,
         )
         for chunk in state.unrestored
     ]
-    return tasks

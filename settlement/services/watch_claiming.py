@@ -20,6 +20,7 @@ from settlement.core.watch_events import (
     PerformClaim,
     PerformCollect,
     PerformPost,
+    WatchTask,
 )
 from settlement.ports import chain_records as records
 from settlement.ports.chain import Call, TransactionReceipt
@@ -100,16 +101,24 @@ class Recovery:
         }
 
     async def _post(self, effect: Effect) -> None:
-        """Post what is promised and leased and not acknowledged, while that still counts."""
+        """Post what is promised and leased and not acknowledged, while that still counts; of lanes
+        that were handed over only what their channels can pay."""
         task, _ = await self._known.task(effect)
         windows = await self._known.calendar.windows(task.period)
-        for lane in await self._known.lanes(task):
-            within = min(lane.highest, lane.lease_cap)
+        lanes = await self._known.lanes(task)
+        held = {
+            lane.signer: (await self._known.directory.channel(lane.signer, lane.period)).balance
+            for lane in lanes
+        }
+        for lane in sorted(lanes, key=lambda lane: not lane.own):
             marks = await self._known.marks(lane.node, task.period)
-            known = max(
-                lane.most_owed.acknowledged, marks.posted_for(lane.signer, lane.token_class)
-            )
-            if within - known < self._least or not lane.acknowledgement:
+            posted = marks.posted_for(lane.signer, lane.token_class)
+            within = min(lane.highest, lane.lease_cap)
+            covered = within if lane.own else min(within, held[lane.signer])
+            # What is not covered is leased beyond the deposit: a case against the anchor.
+            held[lane.signer] -= within
+            worth = covered - max(lane.most_owed.acknowledged, posted)
+            if worth < self._least or not lane.acknowledgement:
                 continue
             if await self._known.calendar.seconds() >= windows.settle_from:
                 return
@@ -125,6 +134,8 @@ class Recovery:
             )
 
     async def _restore(self, effect: Effect) -> None:
+        """Give back a chunk that holds a channel which we claim from; the others are left to those
+        whom they concern, as an anchor may fill as many as it likes with channels of its own."""
         task, state = await self._known.task(effect)
         assert isinstance(task, ContractSendRestore)
         if all(chunk.number != task.chunk for chunk in state.unrestored):
@@ -132,6 +143,9 @@ class Recovery:
         stream = debited_stream(task.anchor, task.period, task.commitment)
         (record,) = await self._known.engine.store.read_log(stream, 0, 1)
         chunk = msgspec.json.decode(record.body, type=DebitedChunk)
+        signers = await self._claimed_signers(task)
+        if all(row.signer not in signers for row in chunk.rows):
+            return
         rows = [
             records.AcceptedRow(signer=row.signer, amount=row.amount, vouchers_root=row.root)
             for row in chunk.rows
@@ -139,6 +153,13 @@ class Recovery:
         await self._known.submit(
             self._calls.restore_chunk(task.anchor, task.period, task.chunk, rows)
         )
+
+    async def _claimed_signers(self, task: WatchTask) -> set[Address]:
+        found: set[Address] = set()
+        for lane in await self._known.lanes(task):
+            if self._claimable(await self._known.marks(lane.node, task.period), lane):
+                found.add(lane.signer)
+        return found
 
     async def _collect(self, effect: Effect) -> None:
         """Credit the payouts of a final root one by one; nobody but the anchor has all of them."""
@@ -199,7 +220,7 @@ class Recovery:
 
     async def _is_open(self, lane: LaneState) -> bool:
         channel = await self._known.directory.channel(lane.signer, lane.period)
-        return channel.balance > 0 and not await self._known.chain.is_settled(
+        return channel.balance >= self._least and not await self._known.chain.is_settled(
             lane.signer, lane.period
         )
 

@@ -111,10 +111,14 @@ class Watchtower:
         return tuple([await self._engine.state(WATCH, key) for key in recent])
 
     async def hand_over(
-        self, voucher: SignedVoucher, acknowledgement: SignedAcknowledgement
+        self,
+        voucher: SignedVoucher,
+        acknowledgement: SignedAcknowledgement,
+        *,
+        asked: bool = True,
     ) -> None:
         """Watch a lane for another node; see :meth:`EvidenceBook.hand_over` for what is raised."""
-        lane = await self._evidence.hand_over(voucher, acknowledgement)
+        lane = await self._evidence.hand_over(voucher, acknowledgement, asked=asked)
         channel = await self._directory.channel(lane.signer, lane.period)
         anchor = await self._directory.anchor_at(channel, lane.period)
         await self._apply(anchor, lane.period, ActionReopen())
