@@ -14,7 +14,8 @@
     │   │   ├── InterfaceUnknown          no such read
     │   │   ├── PaymentMissing            no voucher
     │   │   ├── RentSuspended             nobody pays the class's rent
-    │   │   └── ReadFailed                no result
+    │   │   ├── ReadFailed                no result
+    │   │   └── FailuresUsedUp            too many without a result
     │   ├── TokenScriptError          a script that cannot be trusted or read (SL-4000 to SL-4199)
     │   │   ├── ScriptUnsafe              too large, too deep, DOCTYPE, entity, placeholder
     │   │   ├── ScriptUnsigned            no signature where one is needed
@@ -89,6 +90,7 @@ Codes are stable: a program may act on them.
 
 from node.errors.access import (
     AccessError,
+    FailuresUsedUp,
     GrantExpired,
     GrantForged,
     GrantInterface,
@@ -205,6 +207,7 @@ __all__ = [
     "ElectionError",
     "EntryUnknown",
     "FailureUnproven",
+    "FailuresUsedUp",
     "FeedEntryInvalid",
     "FeedError",
     "FeedFrozen",

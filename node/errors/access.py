@@ -135,3 +135,20 @@ class ReadFailed(AccessError):
     interface: str
     status: str
     problem: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FailuresUsedUp(AccessError):
+    """So many reads of this session key ended without a result, unpaid, that no more are run of an
+    interface that failed it; nothing was charged."""
+
+    code: ClassVar[str] = "SL-3024"
+    title: ClassVar[str] = "Too many reads gave no result"
+    fix: ClassVar[str] = (
+        "Ask another node, read other interfaces, or wait for the end of period {period}: {failed} "
+        "reads failed unpaid, {interface} among them, and each paid read makes good for one."
+    )
+
+    interface: str
+    failed: int
+    period: int

@@ -77,7 +77,11 @@ class PriceBook:
         return 0 if wanted.price is None else (await self._pin(script_hash, wanted)).price
 
     async def read(self, script_hash: Hash, name: str, result: RunResult) -> None:
-        """A read has ended; a failed one counts too."""
+        """A read was answered: charged for, or at a price of zero.
+
+        One that failed does not count. It cost its caller nothing, who could choose arguments
+        which make it use as much as a run may, and raise everybody's price with it.
+        """
         await self._note(script_hash, {name: _usage(result)})
 
     async def paid(self, script_hash: Hash, read: Read) -> None:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from node.core.answers import Evidence, answer_bytes, answer_from_json, draft_answer, evidence_of
 from node.core.grants import check_grant
 from node.errors import InterfaceUnknown, PaymentMissing, ReadFailed
-from node.ports.sandbox import Status
+from node.ports.sandbox import RunResult, Status
 from node.protocol.messages import Grant, Quote
 from node.services.instances import Instance, Instances
 from node.services.metrics import Metrics
 from node.services.prices import PriceBook
 from node.services.remembered import Remembered
 from node.services.running import Runner
+from node.services.unpaid import UnpaidRuns
 from node.tokenscript.service import Access, Read
 from settlement.core.refusals import RequestIdReused
 from settlement.ports.clock import Clock
@@ -70,6 +71,7 @@ class Reads:
         self._calendar = calendar
         self._prices = prices
         self._metrics = metrics
+        self._unpaid = UnpaidRuns()
         self._holders: Remembered[tuple[Hash, Signature], Address] = Remembered(REMEMBERED_GRANTS)
         self._evidence: Remembered[tuple[Hash, int, str, bytes], Evidence] = Remembered(
             REMEMBERED_RESULTS
@@ -96,15 +98,19 @@ class Reads:
         """The JSON of a signed answer, paid for and durable.
 
         Raises TokenUnknown, RentSuspended, InterfaceUnknown, PaymentMissing, the grant errors, the
-        payment errors, RequestIdReused, ReadFailed, RunFailed. Nothing is charged when it raises.
+        payment errors, RequestIdReused, ReadFailed, FailuresUsedUp, RunFailed. Nothing is charged
+        when it raises.
         """
         started = time.perf_counter()
         instance = await self._instances.served(request.token.id)
         read = interface_of(instance, request.interface)
-        price = await self._prices.of(instance.script.source_hash, read)
+        script = instance.script.source_hash
+        price = await self._prices.of(script, read)
         self._require_access(instance, read, request, price)
         if price == 0:
-            return await self._run(instance, request, 0)
+            answer, run = await self._run(instance, request, 0)
+            await self._prices.read(script, read.name, run)
+            return answer
         if request.voucher is None:
             raise PaymentMissing(interface=request.interface, price=price)
         admission = await self._collector.admit(
@@ -115,11 +121,15 @@ class Reads:
         )
         if admission.earlier is not None:
             return _same(request, admission.earlier.answer)
-        answer = await self._run(instance, request, price)
+        promised = request.voucher.message
+        async with self._unpaid.turn(promised, (script, read.name)):
+            answer, run = await self._run(instance, request, price)
         charge = await self._collector.charge(admission, answer)
         if charge.answer != answer:
             return _same(request, charge.answer)
-        await self._prices.paid(instance.script.source_hash, read)
+        self._unpaid.paid(promised, (script, read.name))
+        await self._prices.read(script, read.name, run)
+        await self._prices.paid(script, read)
         self._metrics.reads.labels(interface=request.interface).inc()
         self._metrics.earned.inc(price)
         self._metrics.read_seconds.observe(time.perf_counter() - started)
@@ -153,7 +163,10 @@ class Reads:
             (grant.struct_hash(), signature), lambda: recover(domain, grant, signature)
         )
 
-    async def _run(self, instance: Instance, request: ReadRequest, price: int) -> bytes:
+    async def _run(
+        self, instance: Instance, request: ReadRequest, price: int
+    ) -> tuple[bytes, RunResult]:
+        """The signed answer, and what its run used. Raises ReadFailed, RunFailed."""
         now_ms = self._clock.now_ms()
         run = await self._runner.read(
             instance.script, instance.base, request.interface, request.arguments, now_ms // 1_000
@@ -177,7 +190,7 @@ class Reads:
             (state.token, state.version, request.interface, result),
             lambda: evidence_of(state, result, request.interface),
         )
-        return answer_bytes(signed, result, evidence)
+        return answer_bytes(signed, result, evidence), run
 
 
 def _same(request: ReadRequest, answer: bytes) -> bytes:

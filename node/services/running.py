@@ -59,7 +59,8 @@ class Base:
 
 
 class Runner:
-    """Runs handlers in the sandbox; ``prices`` hears of each."""
+    """Runs handlers in the sandbox; ``prices`` hears of each update. Whoever answers a read tells
+    it of the read, once that is paid for."""
 
     def __init__(self, sandbox: Sandbox, prices: PriceBook | None = None) -> None:
         self._sandbox = sandbox
@@ -104,10 +105,7 @@ class Runner:
         """Run a read on a state. Raises RunFailed (retryable) when this node could not run it."""
         event = to_bytes(arguments)
         context = context_of(base.token, base.attributes, now_s * 1_000, base.root)
-        result = await self._run(script, interface, Mode.READ, base.state, event, context)
-        if self._prices is not None:
-            await self._prices.read(script.source_hash, interface, result)
-        return result
+        return await self._run(script, interface, Mode.READ, base.state, event, context)
 
     async def _tell(
         self, script: ClassScript, base: Base, given: AnyInput, result: RunResult | None
