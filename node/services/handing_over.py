@@ -16,7 +16,10 @@ from settlement.services.collector import Collector
 from settlement.types import Hash
 
 Shown = tuple[bytes, int, bytes, Hash]
-New = dict[Shown, tuple[Lane, tuple[int, int]]]
+Mark = tuple[int, int, int]
+"""How much of a lane was promised, acknowledged and leased."""
+
+New = dict[Shown, tuple[Lane, Mark]]
 """Lanes that a watchtower has not seen so, and what of them is new."""
 
 
@@ -37,7 +40,7 @@ class HandingOver:
         self._calendar = calendar
         self._clock = clock
         self._every_ms = every_ms
-        self._sent: dict[str, dict[Shown, tuple[int, int]]] = {url: {} for url in towers}
+        self._sent: dict[str, dict[Shown, Mark]] = {url: {} for url in towers}
         self._log = structlog.get_logger("handing_over")
 
     async def run(self) -> None:
@@ -60,7 +63,8 @@ class HandingOver:
         new: New = {}
         for period in range(max(0, current - 1), current + 1):
             for lane in await self._collector.lanes(period):
-                evidence, mark = _evidence(lane), (lane.highest, lane.lease_cap)
+                evidence = _evidence(lane)
+                mark = (lane.highest, lane.acknowledged, lane.lease_cap)
                 name = (lane.signer, lane.period, lane.node, lane.token_class)
                 if evidence is not None and sent.get(name) != mark:
                     new[name] = (evidence, mark)

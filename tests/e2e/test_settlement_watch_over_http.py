@@ -165,3 +165,30 @@ async def test_a_lane_that_is_refused_keeps_no_other_from_being_watched(
         assert await handing.hand_over(url) == 0, "the refused one is not sent again and again"
     kept = [lane for lane in await tower.evidence.lanes(0) if lane.node == away.key.address]
     assert [lane.signer for lane in kept] == [lanes[1].signer]
+
+
+async def test_what_is_acknowledged_later_is_handed_over_though_the_lease_is_as_wide_as_it_was(
+    network: WatchedNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await network.pay(1)
+    away, tower = network.nodes
+    lane = (await away.collector.lanes(0))[0]
+    held = lane.best_acknowledgement
+    assert held is not None
+    less = replace(held.message, acknowledged=1)
+    earlier = Signed.by(ANCHOR_KEY, network.deployment.domain, less)
+    shown = [replace(lane, acknowledged=1, acknowledgement=earlier.signature)]
+
+    async def lanes(period: int) -> tuple[LaneState, ...]:
+        return () if period else tuple(shown)
+
+    monkeypatch.setattr(away.collector, "lanes", lanes)
+    application = make_application([WatchRoutes(tower.tower)])
+    async with serve(application, "127.0.0.1", 0, Limits()) as port:
+        url = f"http://127.0.0.1:{port}"
+        handing = handing_over(away, url)
+        assert await handing.hand_over(url) == 1
+        shown[0] = lane
+        assert await handing.hand_over(url) == 1
+    (kept,) = [lane for lane in await tower.evidence.lanes(0) if lane.node == away.key.address]
+    assert kept.most_owed.acknowledged == held.message.acknowledged
