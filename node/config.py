@@ -6,6 +6,7 @@ Secrets are not in it: it names the keystore file and the file that holds its pa
 
 from enum import StrEnum
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError
@@ -171,6 +172,10 @@ def load_config(toml: Path | None, **flags: Any) -> NodeConfig:
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         return FromFile(**given)
+    except (OSError, UnicodeDecodeError, TOMLDecodeError) as error:
+        raise InputError(
+            where=f"--config {toml}", problem=f"it is no TOML file: {error}"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -72,7 +72,8 @@ STAKE_ADVICE: dict[str, str] = {
     "what was paid is served on.",
     "RentVault_OutsideWindow": "The chain's time is {now:time}; this belongs between {from:time} "
     "and {until:time}.",
-    "RentVault_AmountInvalid": "The amount, {amount}, must be above zero and at most {available}.",
+    "RentVault_AmountInvalid": "The amount, {amount:tokens} SVC, must be above zero and at most "
+    "{available:tokens} SVC.",
     "RentVault_UnknownNode": "No node had the key {node} in that period; use the key of then.",
     "RentPurse_NotVault": "Only the rent vault empties a purse; {caller} is not it.",
     "FailedDeployment": "The purse could not be created.",

@@ -98,3 +98,11 @@ def test_a_workers_name_is_short_and_plain(tmp_path: Path) -> None:
     for name in ("", "../x", "One", "x" * 33):
         with pytest.raises(InputError, match="worker"):
             load_config(None, **given, worker=name)
+
+
+def test_a_file_that_is_no_toml_is_told_by_name(tmp_path: Path) -> None:
+    broken = tmp_path / "node.toml"
+    for content in (b"x = [", b"\xff\xfe"):
+        broken.write_bytes(content)
+        with pytest.raises(InputError, match="no TOML"):
+            load_config(broken)
