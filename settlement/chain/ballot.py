@@ -1,33 +1,23 @@
 """Comparing what several endpoints answered to one request.
 
-Clients add fields of their own to blocks, receipts and logs, so that only what we use is compared.
+Only what we use is compared, and nothing else is handed on: an answer that won holds no word of its
+voter that the others did not say too (:mod:`settlement.chain.answers`).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from settlement.chain.answers import normal
 from settlement.errors import ChainError
-from settlement.ports.chain_errors import CallReverted, RpcRefused
+from settlement.ports.chain_errors import AnswerMisshapen, CallReverted, RpcRefused
 
 E = TypeVar("E")
-
-_BLOCK = ("number", "hash", "parentHash", "timestamp", "mixHash", "baseFeePerGas")
-_LOG = ("address", "topics", "data", "blockNumber", "blockHash", "transactionHash", "logIndex")
-_RECEIPT = (
-    "transactionHash",
-    "blockHash",
-    "blockNumber",
-    "status",
-    "gasUsed",
-    "effectiveGasPrice",
-    "contractAddress",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote(Generic[E]):
-    """One endpoint's answer: ``key`` is what is compared, None where it failed to answer."""
+    """One endpoint's answer: ``key`` is what is compared, None where it failed to answer.
+    ``value`` is made of what the key is made of."""
 
     voter: E
     key: str | None
@@ -71,12 +61,12 @@ class Ballot(Generic[E]):
 
 
 def vote_for(voter: E, method: str, value: Any) -> Vote[E]:
-    """The vote that an answer is."""
+    """The vote that an answer is; what has not an answer's shape is a failure to answer."""
     try:
-        return Vote(voter=voter, key=_essence(method, value), value=value)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        # It is no answer of the method's shape; it can still agree with nobody but its like.
-        return Vote(voter=voter, key=f"misshapen {value!r}", value=value)
+        compared = normal(method, value)
+        return Vote(voter=voter, key=_essence(method, compared), value=compared)
+    except AnswerMisshapen as error:
+        return vote_against(voter, error)
 
 
 def vote_against(voter: E, error: ChainError) -> Vote[E]:
@@ -90,44 +80,14 @@ def vote_against(voter: E, error: ChainError) -> Vote[E]:
 
 
 def _essence(method: str, value: Any) -> str:
-    if value is None:
-        return "nothing"
-    return repr(_ESSENCES.get(method, _text)(value))
-
-
-def _text(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _number(value: Any) -> int:
-    return int(value, 16)
-
-
-def _fields(names: tuple[str, ...], source: Any) -> list[Any]:
-    return [_lower(source.get(name)) for name in names]
+    """Raises AnswerMisshapen for what is nested too deeply to be written."""
+    if method == "eth_estimateGas":
+        return "possible" if int(value, 16) else "free"
+    try:
+        return "nothing" if value is None else repr(_lower(value))
+    except (RecursionError, ValueError) as error:
+        raise AnswerMisshapen(method=method, problem=type(error).__name__) from error
 
 
 def _lower(value: Any) -> Any:
-    return [_lower(part) for part in value] if isinstance(value, list) else _text(value)
-
-
-def _logs(value: Any) -> list[Any]:
-    kept = [_fields(_LOG, log) for log in value if not log.get("removed")]
-    return sorted(kept, key=lambda log: (int(log[3], 16), int(log[6], 16)))
-
-
-def _receipt(value: Any) -> Any:
-    if value.get("blockNumber") is None:
-        return "not mined"
-    return [*_fields(_RECEIPT, value), _logs(value["logs"])]
-
-
-_ESSENCES: dict[str, Callable[[Any], Any]] = {
-    "eth_getBlockByNumber": lambda value: _fields(_BLOCK, value),
-    "eth_getBlockByHash": lambda value: _fields(_BLOCK, value),
-    "eth_getLogs": _logs,
-    "eth_getTransactionReceipt": _receipt,
-    "eth_getTransactionCount": _number,
-    "eth_getBalance": _number,
-    "eth_estimateGas": lambda value: "possible" if _number(value) else "free",
-}
+    return value.lower() if isinstance(value, str) else value

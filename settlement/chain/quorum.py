@@ -17,6 +17,7 @@ from settlement.chain.rpc import REQUEST_SECONDS, JsonRpc, Rpc, with_patience
 from settlement.chain.standing import Fault, Standing
 from settlement.errors import ChainError, InputError
 from settlement.ports.chain_errors import (
+    AnswerMisshapen,
     EndpointsDisagree,
     QuorumMissing,
     RangeRefused,
@@ -93,8 +94,8 @@ class RpcQuorum:
 
     async def everyone(self, method: str, *parameters: object) -> list[Any]:
         """What every endpoint answers, the benched ones too; raises what any of them fails with."""
-        asked = (endpoint.read(method, *parameters) for endpoint in self._endpoints)
-        return list(await asyncio.gather(*asked))
+        asked = (endpoint.everyone(method, *parameters) for endpoint in self._endpoints)
+        return [answer for (answer,) in await asyncio.gather(*asked)]
 
     async def broadcast(self, raw: bytes) -> None:
         """Send a signed transaction to every endpoint, and return when one has taken it and the
@@ -212,12 +213,17 @@ class RpcQuorum:
         self, endpoint: JsonRpc, method: str, parameters: tuple[object, ...]
     ) -> Vote[JsonRpc]:
         try:
-            value = await endpoint.checked(method, *parameters)
+            vote = vote_for(endpoint, method, await endpoint.checked(method, *parameters))
         except ChainError as error:
             if isinstance(error, WrongChain):
                 self._strange = error.found
             return vote_against(endpoint, error)
-        return vote_for(endpoint, method, value)
+        except Exception as error:  # noqa: BLE001 - what one provokes must not cost the others' votes
+            problem = type(error).__name__
+            vote = vote_against(endpoint, AnswerMisshapen(method=method, problem=problem))
+        if vote.error is not None:
+            endpoint.standing.failed(Fault.OUTVOTED, _now())
+        return vote
 
     def _ranked(self) -> list[JsonRpc]:
         """Whom to ask, in order: benched ones last, and not those that must be left alone."""

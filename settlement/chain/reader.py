@@ -70,7 +70,7 @@ class RpcChainReader:
         # Asked in the same breath: an endpoint (or the one of many behind a common address) that
         # does not have the last block yet would leave its logs out without a word.
         _, *found = await asyncio.gather(self.block(last), *asked)
-        logs = [log for some in found for log in some if not log.get("removed")]
+        logs = [log for some in found for log in some]
         return self._decoder.decode(logs, await self._block_times(logs))
 
     async def call(self, contract: Address, calldata: bytes, block: int | None = None) -> bytes:
@@ -235,8 +235,8 @@ class RpcChainReader:
         return dict(zip(blocks, await asyncio.gather(*asked), strict=True))
 
     async def _block_time(self, log: dict[str, Any], block_hash: Hash) -> int:
-        if "blockTimestamp" in log:
-            return int(log["blockTimestamp"], 16)
+        """By the block's header: not every endpoint tells it in the log, so that what one of them
+        tells there was compared with nothing."""
         if (known := self._times.get(block_hash)) is not None:
             return known
         block = await self._rpc.agreed("eth_getBlockByHash", hex_text(block_hash), _NO_BODIES)

@@ -8,7 +8,7 @@ from settlement.chain.reverts import explain
 from settlement.chain.rpc import Rpc
 from settlement.core.sending import Claim, Stage
 from settlement.ports.chain import TransactionReceipt
-from settlement.ports.chain_errors import CallReverted
+from settlement.ports.chain_errors import BlockNotFound, CallReverted
 from settlement.types import ZERO_HASH, Address, Hash, hex_text
 
 Json = dict[str, Any]
@@ -58,6 +58,8 @@ class ReceiptReader:
         times: dict[Hash, int] = {}
         if self._decoder and found["logs"]:
             header = await self._rpc.agreed("eth_getBlockByHash", found["blockHash"], _NO_BODIES)
+            if header is None:  # replaced between the two requests
+                raise BlockNotFound(number=told.block)
             times = {_hash(found["blockHash"]): int(header["timestamp"], 16)}
         created = found.get("contractAddress")
         return replace(

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from settlement.chain.answers import normal
 from settlement.chain.rpc_refusals import range_refused, refusal_of
 from settlement.chain.standing import Fault, Standing, fault_of
 from settlement.errors import ChainError, InputError
 from settlement.ports.chain_errors import (
+    AnswerMisshapen,
     EndpointBehind,
     EndpointsDisagree,
     QuorumMissing,
@@ -32,7 +34,14 @@ READ_ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.1
 LARGEST_BATCH = 40
 """Requests in one HTTP body; common providers take 100."""
-_PASSING = (RpcUnreachable, QuotaExceeded, EndpointBehind, QuorumMissing, EndpointsDisagree)
+_PASSING = (
+    RpcUnreachable,
+    QuotaExceeded,
+    EndpointBehind,
+    AnswerMisshapen,
+    QuorumMissing,
+    EndpointsDisagree,
+)
 """What a moment's wait may help."""
 
 
@@ -54,8 +63,9 @@ class Rpc(Protocol):
         ...
 
     async def agreed(self, method: str, *parameters: object) -> Any:
-        """The answer that a majority of the configured endpoints gives; for all that decides about
-        money. Also raises QuorumMissing and EndpointsDisagree."""
+        """The answer that a majority of the configured endpoints gives, made only of what they were
+        compared by; for all that decides about money. Also raises QuorumMissing and
+        EndpointsDisagree."""
         ...
 
     async def everyone(self, method: str, *parameters: object) -> list[Any]:
@@ -115,14 +125,23 @@ class JsonRpc:
         return await with_patience(lambda: self.checked(method, *parameters))
 
     async def agreed(self, method: str, *parameters: object) -> Any:
-        """What :meth:`read` returns: one endpoint is a quorum of one."""
-        result = await self.read(method, *parameters)
+        """What :meth:`read` returns, in its one form: one endpoint is a quorum of one. Also raises
+        AnswerMisshapen."""
+        result = await with_patience(lambda: self._formed(method, parameters))
         self.standing.confirmed()
         return result
 
     async def everyone(self, method: str, *parameters: object) -> list[Any]:
-        """The one endpoint's answer."""
-        return [await self.read(method, *parameters)]
+        """The one endpoint's answer. Raises what :meth:`agreed` raises."""
+        return [await with_patience(lambda: self._formed(method, parameters))]
+
+    async def _formed(self, method: str, parameters: tuple[object, ...]) -> Any:
+        result = await self.checked(method, *parameters)
+        try:
+            return normal(method, result)
+        except AnswerMisshapen:
+            self.standing.failed(Fault.OUTVOTED, asyncio.get_running_loop().time())
+            raise
 
     async def broadcast(self, raw: bytes) -> None:
         """Send a signed transaction, once. Raises what :meth:`checked` raises."""
@@ -148,8 +167,8 @@ class JsonRpc:
     async def once(self, method: str, *parameters: object) -> Any:
         """The result of one request, asked once and in an HTTP body of its own.
 
-        Raises RpcUnreachable, QuotaExceeded, RangeRefused, EndpointBehind, CallReverted or
-        RpcRefused.
+        Raises RpcUnreachable, QuotaExceeded, RangeRefused, EndpointBehind, CallReverted,
+        AnswerMisshapen or RpcRefused.
         """
         asked = _Asked(next(self._numbers), method, parameters)
         await self._send([asked])
@@ -160,7 +179,7 @@ class JsonRpc:
             return
         async with self._checked:
             if not self._right_chain:
-                found = int(await self.once("eth_chainId"), 16)
+                found = int(normal("eth_chainId", await self.once("eth_chainId")), 16)
                 if found != self.chain_id:
                     raise WrongChain(expected=self.chain_id, found=found)
                 self._right_chain = True
@@ -196,6 +215,9 @@ class JsonRpc:
             for one in asked:
                 one.result.cancel()
             raise
+        except Exception as error:  # noqa: BLE001 - whatever it was, each caller must hear of it
+            for one in asked:
+                one.fail(_misshapen(one, error))
         if singly := [one for one in asked if not one.result.done()]:
             self._takes_batches = False
             await asyncio.gather(*(self._send([one]) for one in singly))
@@ -206,13 +228,16 @@ class JsonRpc:
             if not isinstance(answer, list):
                 self._batch_refused(asked, answer)
                 return
-            by_number = {part.get("id"): part for part in answer if isinstance(part, dict)}
+            numbered = [part for part in answer if isinstance(part, dict)]
+            by_number = {part["id"]: part for part in numbered if isinstance(part.get("id"), int)}
             parts = [by_number.get(one.number) for one in asked]
         for one, part in zip(asked, parts, strict=True):
             try:
                 one.succeed(self._result(one, status, part))
             except ChainError as error:
                 one.fail(error)
+            except Exception as error:  # noqa: BLE001 - one part must not cost the others theirs
+                one.fail(_misshapen(one, error))
 
     def _batch_refused(self, asked: "list[_Asked]", answer: Any) -> None:
         """One answer to many requests: a quota, or an endpoint that takes no batches; requests
@@ -236,7 +261,7 @@ class JsonRpc:
                     if len(text) >= LARGEST_ANSWER:
                         raise range_refused(self.shown, method, "the answer is too large")
                     text += await answer.content.read(LARGEST_ANSWER)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             # Its text and its trace may carry the whole address.
             problem = type(error).__name__
             raise RpcUnreachable(endpoint=self.shown, problem=problem) from None
@@ -246,7 +271,7 @@ class JsonRpc:
             raise range_refused(self.shown, method, "HTTP 413")
         try:
             return status, json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problem = f"HTTP {status} without JSON"
             raise RpcUnreachable(endpoint=self.shown, problem=problem) from error
 
@@ -286,6 +311,11 @@ class _Asked:
     def fail(self, error: ChainError) -> None:
         if not self.result.done():
             self.result.set_exception(error)
+
+
+def _misshapen(asked: _Asked, error: Exception) -> AnswerMisshapen:
+    """For what reading an answer provoked; without its text, which may repeat the address."""
+    return AnswerMisshapen(method=asked.method, problem=type(error).__name__)
 
 
 async def with_patience(ask: Callable[[], Awaitable[Any]]) -> Any:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from settlement.errors import ChainError
 from settlement.ports.chain_errors import (
+    AnswerMisshapen,
     EndpointBehind,
     QuotaExceeded,
     RpcUnreachable,
@@ -99,6 +100,8 @@ def fault_of(error: ChainError) -> Fault | None:
             return Fault.WRONG_CHAIN
         case QuotaExceeded():
             return Fault.QUOTA
+        case AnswerMisshapen():
+            return Fault.OUTVOTED  # nobody else can say the same
         case EndpointBehind():
             return Fault.BEHIND
         case RpcUnreachable():

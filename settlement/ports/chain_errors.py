@@ -124,6 +124,19 @@ class EndpointsDisagree(ChainError):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class AnswerMisshapen(ChainError):
+    """The endpoint answered a request with what is no answer to it, whatever it is."""
+
+    code: ClassVar[str] = "SL-7018"
+    title: ClassVar[str] = "The RPC endpoint's answer has not the shape of one"
+    fix: ClassVar[str] = "Use another endpoint: this one answers {method} wrongly ({problem})."
+    retryable: ClassVar[bool] = True
+
+    method: str
+    problem: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class WrongChain(ChainError):
     """The endpoint shows another chain than the one that we were set up for."""
 

@@ -8,24 +8,35 @@ from hypothesis import strategies as st
 
 from settlement.chain.ballot import Ballot, vote_against, vote_for
 from settlement.chain.standing import BENCHES, Fault, Standing
-from settlement.ports.chain_errors import CallReverted, QuotaExceeded, RpcRefused
+from settlement.ports.chain_errors import AnswerMisshapen, CallReverted, QuotaExceeded, RpcRefused
 
+HASH = "0x" + "ab" * 32
+OTHER_HASH = "0x" + "cd" * 32
 BLOCK = {
     "number": "0x10",
-    "hash": "0xAB",
-    "parentHash": "0xcd",
+    "hash": HASH,
+    "parentHash": OTHER_HASH,
     "timestamp": "0x1",
-    "mixHash": "0x0",
+    "mixHash": OTHER_HASH,
 }
 LOG = {
-    "address": "0xAa",
-    "topics": ["0xBb"],
+    "address": "0x" + "aa" * 20,
+    "topics": [OTHER_HASH],
     "data": "0x",
     "blockNumber": "0x10",
-    "blockHash": "0xab",
-    "transactionHash": "0x1",
+    "blockHash": HASH,
+    "transactionHash": OTHER_HASH,
     "logIndex": "0x0",
 }
+RECEIPT = {
+    "transactionHash": OTHER_HASH,
+    "blockHash": HASH,
+    "blockNumber": "0x10",
+    "status": "0x1",
+    "gasUsed": "0x5208",
+    "logs": [LOG],
+}
+REMOVED = LOG | {"removed": True, "logIndex": "0x1", "data": "0xf0f0"}
 
 
 def ballot(method: str, *answers: Any, needed: int = 2) -> Ballot[str]:
@@ -51,9 +62,11 @@ def test_one_liar_of_three_never_wins(truth: int, lie: int, liar: int, n: int) -
     [
         ("eth_call", "0xABCD", "0xabcd"),
         ("eth_getBalance", "0x0a", "0xA"),
-        ("eth_getBlockByNumber", BLOCK, BLOCK | {"hash": "0xab", "size": "0x5"}),
+        ("eth_getBlockByNumber", BLOCK, BLOCK | {"hash": "0x" + "AB" * 32, "size": "0x5"}),
         ("eth_getLogs", [LOG], [LOG | {"blockTimestamp": "0x1"}]),
-        ("eth_getLogs", [LOG, LOG | {"removed": True, "logIndex": "0x1"}], [LOG]),
+        ("eth_getLogs", [LOG, REMOVED], [LOG]),
+        ("eth_getLogs", [LOG], [LOG | {"address": "0x" + "AA" * 20, "logIndex": "0x00"}]),
+        ("eth_getTransactionReceipt", RECEIPT | {"logs": [LOG, REMOVED]}, RECEIPT),
         ("eth_getTransactionReceipt", {"blockNumber": None}, {"blockNumber": None, "type": "0x2"}),
         ("eth_getBlockByNumber", None, None),
     ],
@@ -79,6 +92,57 @@ def test_what_clients_write_differently_is_the_same_answer(
 def test_what_means_something_else_is_another_answer(method: str, one: Any, other: Any) -> None:
     assert ballot(method, one, other).winner() is None
     assert winning(method, one, other, one) == one
+
+
+@pytest.mark.parametrize(
+    ("method", "truth", "lie"),
+    [
+        ("eth_getLogs", [LOG], [LOG | {"blockTimestamp": "zz"}]),
+        ("eth_getLogs", [LOG], [LOG | {"blockTimestamp": "0xffff"}, REMOVED]),
+        ("eth_getTransactionReceipt", RECEIPT, RECEIPT | {"logs": [LOG, REMOVED]}),
+        ("eth_getTransactionReceipt", RECEIPT, RECEIPT | {"type": [], "contractAddress": None}),
+        ("eth_getBlockByNumber", BLOCK, BLOCK | {"miner": 7, "transactions": "none"}),
+    ],
+)
+def test_what_was_not_compared_is_not_handed_on_whoever_answers_first(
+    method: str, truth: Any, lie: Any
+) -> None:
+    assert winning(method, lie, truth) == winning(method, truth, lie) == truth
+
+
+DEEP: list[Any] = []
+for _ in range(100_000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("eth_getBlockByNumber", [1]),
+        ("eth_getBlockByNumber", {"number": "zz"}),
+        ("eth_getBlockByNumber", BLOCK | {"hash": "0xab"}),
+        ("eth_getBlockByNumber", BLOCK | {"timestamp": "0x" + "f" * 65}),
+        ("eth_getBlockByNumber", BLOCK | {"number": "0x1_0"}),
+        ("eth_getLogs", None),
+        ("eth_getLogs", [None]),
+        ("eth_getLogs", [LOG, LOG]),
+        ("eth_getLogs", [LOG | {"logIndex": None}]),
+        ("eth_getLogs", [LOG | {"topics": [OTHER_HASH] * 5}]),
+        ("eth_getTransactionReceipt", RECEIPT | {"logs": None}),
+        ("eth_getTransactionReceipt", RECEIPT | {"logs": [LOG | {"blockHash": OTHER_HASH}]}),
+        ("eth_getBalance", None),
+        ("eth_getBalance", 7),
+        ("eth_estimateGas", "all of it"),
+        ("eth_call", "0xabc"),
+        ("eth_call", DEEP),
+        ("eth_unheardOf", DEEP),
+    ],
+)
+def test_what_has_not_an_answer_s_shape_is_nobodys_vote(method: str, answer: Any) -> None:
+    found = ballot(method, answer, answer, answer)
+    assert found.winner() is None
+    assert found.leading == 0
+    assert {type(error) for error in found.failures} == {AnswerMisshapen}
 
 
 def test_of_estimates_the_highest_of_a_majority_is_taken() -> None:
