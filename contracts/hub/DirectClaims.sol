@@ -13,6 +13,9 @@ import {HubState} from "./HubState.sol";
 abstract contract DirectClaims is HubState {
     using ClaimPages for ClaimPages.Merge;
 
+    /// @dev A page of so many lanes is shown for less than a million gas.
+    uint256 private constant MOST_LANES = 256;
+
     /// @dev What stays the same over the rows of a call, what adds up, and whom the last row named,
     /// as rows of one anchor and of one class come together.
     struct Claim {
@@ -50,7 +53,15 @@ abstract contract DirectClaims is HubState {
 
         _claimRows(state, paid, rows);
         uint256 word = state.merge.finish(paid);
+        uint256 lanes = state.merge.count();
+        if (lanes > MOST_LANES && lanes > paid.length) _checkSide(node, period, page, lanes);
         if (word != 0) _claimPages[node][period][page] = word;
+    }
+
+    function _checkSide(address node, uint32 period, uint32 page, uint256 lanes) private view {
+        bool own = msg.sender == node || msg.sender == nodes.payoutAt(node, period)
+            || msg.sender == nodes.nodeOf(node).operator;
+        if (!own) revert ChannelHub_PageFull(page, lanes, MOST_LANES);
     }
 
     /// @dev The page as it stands, and between which lanes its own lie.

@@ -274,6 +274,8 @@ interface IChannelHubTypes is ISmartLayerMessages {
 
     /// @notice The lanes shown are not those of this page, or the page before it is still empty.
     error ChannelHub_PageInvalid(uint32 page);
+    /// @notice Beyond `most` lanes only the node's key, operator and payout account add to a page.
+    error ChannelHub_PageFull(uint32 page, uint256 lanes, uint256 most);
     /// @notice Claims ascend by lane, within their page; row `index` does not.
     error ChannelHub_LaneOffPage(uint256 index);
     /// @notice No node has this key.
@@ -466,7 +468,9 @@ interface IChannelHub is IChannelHubTypes {
     /// - the time lies in the direct claim window of `period`;
     /// - `paid` is what `page` holds, and the page before it holds something;
     /// - rows ascend by lane, and lie within the page: above the page before it, and not above its own
-    ///   highest where another page comes behind it.
+    ///   highest where another page comes behind it;
+    /// - the page holds at most 256 lanes after it, or not more than before, or the caller is the node's
+    ///   key, its operator or its payout account: strangers do not make a page too long to be shown.
     /// A row is skipped unless:
     /// - the channel exists, and is not settled in `period`;
     /// - the session key's cap of the period is not used up;

@@ -107,6 +107,11 @@ library ClaimPages {
         }
     }
 
+    /// @notice How many lanes the list has so far.
+    function count(Merge memory merge) internal pure returns (uint256) {
+        return (merge.place - merge.start) >> 6;
+    }
+
     function _isNext(Merge memory merge, IChannelHubTypes.PaidLane[] calldata paid, bytes32 lane)
         private
         pure

@@ -29,6 +29,8 @@ DISPUTE_ADVICE: dict[str, str] = {
     "periods; lower it again from {free_at:time} on.",
     "ChannelHub_PageInvalid": "Page {page} holds other lanes by now, or the page before it none; "
     "build the claim again from the newest events.",
+    "ChannelHub_PageFull": "Page {page} would hold {lanes} lanes; beyond {most} only the node's "
+    "own key, operator and payout account add to it: claim from one of them.",
     "ChannelHub_LaneOffPage": "Row {index} is out of order or belongs to another page; name each "
     "lane once, by its number.",
     "ChannelHub_ExtensionMismatch": "The hub's extension {extension} was made for another network; "

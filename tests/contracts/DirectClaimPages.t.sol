@@ -101,6 +101,33 @@ contract DirectClaimPagesTest is Fixture {
         vm.assertEq(hub.claimPage(node, 0, 0), word, "unchanged");
     }
 
+    function test_strangers_do_not_make_a_page_too_long_to_be_shown() public {
+        IChannelHubTypes.DirectClaimRow[] memory rows = many(256);
+        claimDirectly(node, 0, rows);
+        rows = claimsOf(row(0, 1e18));
+        IChannelHubTypes.PaidLane[] memory shown = paidLanes(node, 0);
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelHubTypes.ChannelHub_PageFull.selector, uint32(0), 257, 256)
+        );
+        vm.prank(STRANGER);
+        hub.claimDirect(node, 0, 0, shown, rows);
+        rows = claimsOf(directClaim(SESSION_SECRET, ANCHOR_SECRET, node, 0, manyClass(7), 2e18, 20e18));
+        vm.prank(STRANGER);
+        claimDirectly(node, 0, rows);
+        vm.assertEq(directClaimed(session, 0, node, manyClass(7)), 2e18, "what is on it still grows");
+    }
+
+    function test_the_nodes_own_side_adds_to_a_long_page() public {
+        claimDirectly(node, 0, many(256));
+        address[3] memory side = [node, payoutOf(node), registry.nodeOf(node).operator];
+        for (uint256 i; i < side.length; ++i) {
+            IChannelHubTypes.DirectClaimRow[] memory rows = claimsOf(row(i, 1e18));
+            vm.prank(side[i]);
+            vm.assertEq(claimDirectly(node, 0, rows), 1, "added");
+        }
+        vm.assertEq(paidLanes(node, 0).length, 259, "beyond the bound");
+    }
+
     /// @dev Any claims on any pages, good and refused: every lane is paid exactly what the largest of
     /// its vouchers says.
     function test_no_way_through_the_pages_pays_a_lane_twice(uint256 seed) public {
@@ -126,6 +153,18 @@ contract DirectClaimPagesTest is Fixture {
         for (uint256 page; page < 3; ++page) {
             vm.assertEq(hub.claimPage(node, 0, uint32(page)), wordOf(page), "the page's word");
         }
+    }
+
+    /// @dev Rows of so many classes, in order of their lanes, above those of {row}.
+    function many(uint256 count) private view returns (IChannelHubTypes.DirectClaimRow[] memory rows) {
+        rows = new IChannelHubTypes.DirectClaimRow[](count);
+        for (uint256 i; i < count; ++i) {
+            rows[i] = directClaim(SESSION_SECRET, ANCHOR_SECRET, node, 0, manyClass(i), 1e18, 20e18);
+        }
+    }
+
+    function manyClass(uint256 i) private pure returns (bytes32) {
+        return bytes32((0x100000 + i) << 232);
     }
 
     function claim(uint256 page, uint256 first, uint256 count, uint128 amount) private {
