@@ -14,6 +14,7 @@ from eth_abi.exceptions import DecodingError
 
 from settlement.chain.abi import Shape, artifact, decode_inputs
 from settlement.chain.dispute_advice import DISPUTE_ADVICE
+from settlement.chain.proposals import ProposalState
 from settlement.chain.stake_advice import STAKE_ADVICE
 from settlement.errors import InputError
 from settlement.ports.chain_errors import CallReverted
@@ -220,7 +221,8 @@ def _custom(shape: Shape, values: dict[str, Any]) -> tuple[str, str, str]:
 
 
 class _Shown:
-    """A revert's argument as text: plain, or as ``tokens``, ``time``, ``name`` or ``pot``."""
+    """A revert's argument as text: plain, or as ``tokens``, ``time``, ``name``, ``pot``
+    or ``proposal``."""
 
     __slots__ = ("_value",)
 
@@ -244,6 +246,8 @@ class _Shown:
                 return bytes(self._value).rstrip(b"\0").decode(errors="replace")
             case "pot":
                 return ("open", "committed", "void")[self._value]
+            case "proposal":
+                return ProposalState(self._value).name.lower()
             case _:
                 return str(self)
 

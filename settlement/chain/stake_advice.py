@@ -99,8 +99,8 @@ STAKE_ADVICE: dict[str, str] = {
     "GovernorRestrictedProposer": "The proposal's text names another proposer than {proposer}.",
     "GovernorUnableToCancel": "{account} may not cancel proposal {proposal_id} now; its proposer "
     "may, until voting begins.",
-    "GovernorUnexpectedProposalState": "Proposal {proposal_id} is in state {current}, and this "
-    "needs another; show it to see what comes next.",
+    "GovernorUnexpectedProposalState": "Proposal {proposal_id} is {current:proposal} now, which "
+    "this does not fit; show it to see what comes next, and when.",
     # Timelock
     "AccessControlBadConfirmation": "A role is given up by the account that has it.",
     "AccessControlUnauthorizedAccount": "{account} does not have the role {needed_role}; what the "

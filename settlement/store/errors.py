@@ -5,6 +5,7 @@
     OurError
     ├── StoreFailed         (settlement.errors) a commit did not reach the disk
     │   ├── StoreFull       the disk is full; writes go on once it is not
+    │   ├── StoreUnopened   it could not be opened at all
     │   └── StoreUnsure     the process ended while nobody could say whether a commit was made
     ├── StoreOwned          another process holds the store
     ├── StoreFenced         another process has taken the store over
@@ -32,6 +33,20 @@ class StoreBusy(OurError):
     retryable: ClassVar[bool] = True
 
     waiting: int
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class StoreUnopened(StoreFailed):
+    """A database could not be opened: it cannot be reached or made, or is none."""
+
+    code: ClassVar[str] = "SL-8014"
+    title: ClassVar[str] = "The database cannot be opened"
+    fix: ClassVar[str] = (
+        "Check that {database} is the node's database and can be reached: {problem}."
+    )
+    retryable: ClassVar[bool] = False
+
+    database: str
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

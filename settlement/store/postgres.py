@@ -19,10 +19,9 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.errors import StoreFailed
 from settlement.ports.store import Again, Batch, LogRecord, MachineRow, OutboxEntry
 from settlement.store import queries
-from settlement.store.errors import StoreCorrupt
+from settlement.store.errors import StoreCorrupt, StoreUnopened
 from settlement.store.group import Claim, Done, Postpone, Step
 from settlement.store.lease import Lease, require_worker_name, take_lease
 from settlement.store.migrate import ensure_schema
@@ -44,7 +43,7 @@ class PostgresStore:
     """Implements :class:`settlement.ports.store.Store`; enter it before use, leave it at the end.
 
     Entering raises StoreOwned where another process has the database (or the worker's name),
-    SchemaUnknown for one of another release, and StoreFailed where it cannot be reached.
+    SchemaUnknown for one of another release, and StoreUnopened where it cannot be reached.
     """
 
     def __init__(
@@ -147,7 +146,7 @@ class PostgresStore:
                 await connection.run_sync(ensure_schema, self.target.url)
                 return await connection.run_sync(take_lease, self._worker)
         except (sa.exc.SQLAlchemyError, asyncpg.PostgresError, *LOST) as error:
-            raise StoreFailed(problem=f"{self.target.url}: {told(error)}") from error
+            raise StoreUnopened(database=self.target.url, problem=told(error)) from error
 
     async def _rows(
         self, query: queries.Query, make: Callable[[Any], tuple[T, bytes]]

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from settlement.errors import InputError, StoreFailed
-from settlement.store.errors import StoreOwned
+from settlement.store.errors import StoreOwned, StoreUnopened
 from settlement.store.lease import this_process
 
 CONNECT_S = 3
@@ -91,13 +91,13 @@ class Target:
         return connection
 
     async def open_to_write(self, worker: str | None) -> Any:
-        """:meth:`connect_to_write` for a start: raises StoreOwned and StoreFailed."""
+        """:meth:`connect_to_write` for a start: raises StoreOwned and StoreUnopened."""
         try:
             return await self.connect_to_write(worker)
         except asyncpg.LockNotAvailableError as error:
             raise StoreOwned(database=self.url, holder=await self._holder()) from error
         except (*LOST, asyncpg.PostgresError) as error:
-            raise StoreFailed(problem=f"{self.url}: {told(error)}") from error
+            raise StoreUnopened(database=self.url, problem=told(error)) from error
 
     async def _holder(self) -> str:
         connection = await self.connect()

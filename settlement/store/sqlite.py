@@ -24,10 +24,9 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from settlement.errors import StoreFailed
 from settlement.ports.store import Again, Batch, LogRecord, MachineRow, OutboxEntry
 from settlement.store import queries
-from settlement.store.errors import StoreCorrupt, StoreOwned, StoreUnreadable
+from settlement.store.errors import StoreCorrupt, StoreOwned, StoreUnopened, StoreUnreadable
 from settlement.store.group import Claim, Done, Postpone
 from settlement.store.lease import Lease, holder_of, require_worker_name, take_lease
 from settlement.store.migrate import ensure_schema
@@ -50,7 +49,7 @@ class SqliteStore:
 
     ``worker`` is this process's name where several share the file, None where it is alone.
     ``failpoint`` is for crash and fault tests only. Entering raises StoreOwned where another
-    process has the file, SchemaUnknown for a file of another release and StoreFailed when the file
+    process has the file, SchemaUnknown for a file of another release, StoreUnopened when the file
     cannot be opened or migrated.
     """
 
@@ -178,8 +177,10 @@ class SqliteStore:
         except BaseException as error:
             self._write_engine.dispose()
             unlock_files(self._locks)
+            if isinstance(error, sa.exc.DBAPIError):
+                raise StoreUnopened(database=str(self.path), problem=str(error.orig)) from error
             if isinstance(error, sa.exc.SQLAlchemyError | OSError):
-                raise StoreFailed(problem=f"{self.path}: {error}") from error
+                raise StoreUnopened(database=str(self.path), problem=str(error)) from error
             raise
 
     def _lock(self) -> None:
