@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import msgspec
 import pytest
-from structlog.testing import capture_logs
 
 from settlement.core.machine import Machine, Record, Transition, effect_id
 from settlement.errors import OurError, PeerError, StoreFailed
@@ -54,13 +53,6 @@ class LineBusy(PeerError):
 @dataclass(kw_only=True, eq=False, repr=False)
 class NobodyHome(OurError):
     code: ClassVar[str] = "SL-8999"
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class LineCut(PeerError):
-    code: ClassVar[str] = "SL-6998"
-
-    heard: str
 
 
 def step(state: Counter, event: ActionAdd, _now_ms: int) -> Transition[Counter, SendGreeting]:
@@ -191,57 +183,6 @@ async def test_a_failure_that_no_retry_helps_goes_to_the_log_of_failures() -> No
     (row,) = await store.read_log(FAILED_EFFECTS, 0, 10)
     failed = msgspec.json.decode(row.body, type=FailedEffect)
     assert (failed.kind, failed.key) == ("SendGreeting", "a")
-
-
-async def test_a_bug_in_performing_one_effect_is_told_and_ends_neither_it_nor_the_others() -> None:
-    store, sink, clock = MemoryStore(), Sink(), VirtualClock()
-    engine, outbox = process(store, sink, clock)
-    sink.failures = [UnicodeError("label too long"), RecursionError()]
-    for number in range(1, 4):
-        await engine.apply(COUNTER, str(number), ActionAdd(amount=number))
-    with capture_logs() as logs:
-        running = asyncio.create_task(outbox.run())
-        await clock.advance_ms(0)
-        assert sorted(sink.acted.values()) == ["total 3"]
-        assert [entry.attempts for entry in store.outbox.values()] == [1, 1]
-        await clock.advance_ms(400)
-    assert sorted(sink.acted.values()) == ["total 1", "total 2", "total 3"]
-    assert store.outbox == {}
-    assert outbox.bugs == {
-        ("SendGreeting", "UnicodeError"): 1,
-        ("SendGreeting", "RecursionError"): 1,
-    }
-    told = [(log["event"], log["effect"], log["error"]) for log in logs]
-    assert told == [
-        ("effect_bug", "SendGreeting", "UnicodeError"),
-        ("effect_bug", "SendGreeting", "RecursionError"),
-    ]
-    assert not running.done()
-    running.cancel()
-
-
-async def test_an_effect_that_cannot_be_read_waits_longer_and_longer() -> None:
-    store, sink, clock = MemoryStore(), Sink(), VirtualClock()
-    _, outbox = process(store, sink, clock)
-    kind = SendGreeting.__name__
-    entry = OutboxEntry(id=Hash(bytes(32)), kind=kind, key="x", body=b'{"text": 5}', due_ms=0)
-    await store.commit(Batch(outbox=(entry,)))
-    for wait in (200, 400, 800):
-        assert await outbox.perform_due() == 1
-        (waiting,) = store.outbox.values()
-        assert waiting.due_ms - clock.now_ms() == wait
-        await clock.advance_ms(wait)
-    assert outbox.bugs.total() == 3
-
-
-async def test_a_failure_told_with_half_a_character_is_logged_like_any_other() -> None:
-    store, sink, clock = MemoryStore(), Sink(), VirtualClock()
-    engine, outbox = process(store, sink, clock)
-    await engine.apply(COUNTER, "a", ActionAdd(amount=1))
-    sink.failures = [LineCut(heard="\ud800")]
-    await outbox.perform_due()
-    (row,) = await store.read_log(FAILED_EFFECTS, 0, 10)
-    assert "heard=?" in msgspec.json.decode(row.body, type=FailedEffect).error
 
 
 async def test_effects_that_fail_for_good_at_the_same_moment_are_all_logged() -> None:
