@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+import sqlalchemy as sa
 
 from settlement.errors import InputError, StoreFailed
 from settlement.store.errors import StoreOwned, StoreUnopened
@@ -134,4 +135,6 @@ async def _make_durable(connection: Any) -> None:
 
 def told(error: BaseException) -> str:
     """An error of the driver in words; some have no text of their own."""
+    if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:
+        error = error.orig  # without the statement
     return f"{type(error).__name__}: {error}".removesuffix(": ")
