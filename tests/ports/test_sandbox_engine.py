@@ -5,12 +5,15 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 from node.sandbox.host import HostConfig
 from node.sandbox.runner import ENGINE_FILE, Runner
 
 TOOLS = Path(__file__).parents[2] / "tools" / "engine"
 
 
+@pytest.mark.slow
 def test_a_rebuild_gives_the_committed_engine_bit_for_bit() -> None:
     sys.path.insert(0, str(TOOLS))
     try:

@@ -222,6 +222,7 @@ async def test_two_workers_perform_each_effect_once(pair: tuple[Store, Store]) -
     assert len(told) == len(set(told)) == 40
 
 
+@pytest.mark.slow
 async def test_a_second_process_is_refused_and_told_who_is_there(database: Database) -> None:
     async with database.open():
         assert await refused(database, None)
@@ -230,6 +231,7 @@ async def test_a_second_process_is_refused_and_told_who_is_there(database: Datab
         pass
 
 
+@pytest.mark.slow
 async def test_workers_are_refused_beside_a_namesake_and_a_sole_owner_beside_workers(
     database: Database,
 ) -> None:
