@@ -11,27 +11,25 @@ for, or another takes its place: see :mod:`settlement.store.postgres_writer`.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.ports.store import Again, Batch, LogRecord, MachineRow, OutboxEntry
+from settlement.ports.store import Again, Batch, MachineRow
 from settlement.store import queries
-from settlement.store.errors import StoreCorrupt, StoreUnopened
-from settlement.store.group import Claim, Done, Postpone, Step
+from settlement.store.errors import StoreUnopened
+from settlement.store.group import Step
 from settlement.store.lease import Lease, require_worker_name, take_lease
 from settlement.store.migrate import ensure_schema
 from settlement.store.postgres_reads import Reads
 from settlement.store.postgres_session import LOST, Target, told
 from settlement.store.postgres_writer import PostgresWriter
+from settlement.store.queued import QueuedStore
 from settlement.store.writer import Failpoint, no_failpoint
-from settlement.types import Hash, unsigned
-
-T = TypeVar("T", MachineRow, LogRecord, OutboxEntry)
 
 LARGEST_GROUP = 512
 LONGEST_QUEUE = 8_192
@@ -39,7 +37,7 @@ OPENING_S = 60
 """For migrations too; a server whose standby is away would let us wait for ever."""
 
 
-class PostgresStore:
+class PostgresStore(QueuedStore):
     """Implements :class:`settlement.ports.store.Store`; enter it before use, leave it at the end.
 
     Entering raises StoreOwned where another process has the database (or the worker's name),
@@ -91,54 +89,13 @@ class PostgresStore:
         await self._writer.close()
         await self._reads.close()
 
-    @property
-    def shared(self) -> bool:
-        """Whether other workers may write too."""
-        return self._worker is not None
-
-    @property
-    def failure(self) -> str | None:
-        """Why no commit succeeds now, or None; health reports it."""
-        return self._writer.failure
-
     async def load(self, kind: str, key: str) -> MachineRow | None:
         row = await self._reads.machine((kind, key))
         return None if row is None else self._sound(*row)
 
-    async def keys(self, kind: str, prefix: str = "") -> Sequence[str]:
-        return [key for (key,) in await self._read(queries.machine_keys(kind, prefix))]
-
     async def commit(self, batch: Batch, again: Again | None = None) -> None:
         queries.require_storable(batch)
         await self._writer.submit(batch if again is None else Step(batch=batch, again=again))
-
-    async def read_log(self, stream: str, start: int, limit: int) -> Sequence[LogRecord]:
-        return await self._rows(queries.records_from(stream, start, limit), queries.record_of)
-
-    async def log_length(self, stream: str) -> int:
-        ((length,),) = await self._read(queries.stream_length(stream))
-        return int(length)
-
-    async def pending(
-        self, now_ms: int, limit: int, kinds: frozenset[str] | None = None
-    ) -> Sequence[OutboxEntry]:
-        return await self._rows(queries.due_effects(now_ms, limit, kinds), queries.effect_of)
-
-    async def claim(
-        self, now_ms: int, until_ms: int, limit: int, kinds: frozenset[str] | None = None
-    ) -> Sequence[OutboxEntry]:
-        for number, name in ((now_ms, "now_ms"), (until_ms, "until_ms"), (limit, "limit")):
-            unsigned(number, 63, name)
-        claim = Claim(now_ms=now_ms, until_ms=until_ms, limit=limit, kinds=kinds)
-        return await self._writer.submit(claim)
-
-    async def postpone(self, effect: Hash, due_ms: int, attempts: int) -> None:
-        unsigned(due_ms, 63, "due_ms")
-        unsigned(attempts, 63, "attempts")
-        await self._writer.submit(Postpone(effect=effect, due_ms=due_ms, attempts=attempts))
-
-    async def done(self, effect: Hash) -> None:
-        await self._writer.submit(Done(effect=effect))
 
     async def _prepared(self) -> Lease:
         try:
@@ -148,15 +105,9 @@ class PostgresStore:
         except (sa.exc.SQLAlchemyError, asyncpg.PostgresError, *LOST) as error:
             raise StoreUnopened(database=self.target.url, problem=told(error)) from error
 
-    async def _rows(
-        self, query: queries.Query, make: Callable[[Any], tuple[T, bytes]]
-    ) -> Sequence[T]:
-        return [self._sound(*make(row)) for row in await self._read(query)]
-
-    def _sound(self, row: T, checksum: bytes) -> T:
-        if row.checksum() != checksum:
-            raise StoreCorrupt(database=self.target.url, place=queries.place_of(row))
-        return row
+    @property
+    def _database(self) -> str:
+        return self.target.url
 
     async def _read(self, query: queries.Query) -> Sequence[Any]:
         async def ask(connection: AsyncConnection) -> Sequence[Any]:

@@ -15,25 +15,22 @@ import asyncio
 import fcntl
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from settlement.ports.store import Again, Batch, LogRecord, MachineRow, OutboxEntry
+from settlement.ports.store import Again, Batch, MachineRow
 from settlement.store import queries
-from settlement.store.errors import StoreCorrupt, StoreOwned, StoreUnopened, StoreUnreadable
-from settlement.store.group import Claim, Done, Postpone
+from settlement.store.errors import StoreOwned, StoreUnopened, StoreUnreadable
 from settlement.store.lease import Lease, holder_of, require_worker_name, take_lease
 from settlement.store.migrate import ensure_schema
+from settlement.store.queued import QueuedStore
 from settlement.store.writer import Failpoint, GroupWriter, no_failpoint
-from settlement.types import Hash, unsigned
-
-T = TypeVar("T", MachineRow, LogRecord, OutboxEntry)
 
 LARGEST_GROUP = 512
 LONGEST_QUEUE = 8_192
@@ -44,7 +41,7 @@ OWNER_WAIT_S = 1.0
 CHECKPOINT_PAGES = 4_000
 
 
-class SqliteStore:
+class SqliteStore(QueuedStore):
     """Implements :class:`settlement.ports.store.Store`; enter it before use, leave it at the end.
 
     ``worker`` is this process's name where several share the file, None where it is alone.
@@ -93,66 +90,18 @@ class SqliteStore:
         await self._writer.close()
         await asyncio.to_thread(self._close)
 
-    @property
-    def shared(self) -> bool:
-        """Whether other workers may write to the file too."""
-        return self._worker is not None
-
-    @property
-    def failure(self) -> str | None:
-        """What closed the store to writes, or None while it takes them; health reports it."""
-        return self._writer.failure
-
     async def load(self, kind: str, key: str) -> MachineRow | None:
         rows = await self._rows(queries.one_machine(kind, key), queries.machine_of)
         return rows[0] if rows else None
-
-    async def keys(self, kind: str, prefix: str = "") -> Sequence[str]:
-        rows = await self._read(queries.machine_keys(kind, prefix))
-        return [key for (key,) in rows]
 
     async def commit(self, batch: Batch, again: Again | None = None) -> None:
         # The writer's thread cannot call ``again``, whose states belong to the event loop.
         queries.require_storable(batch)
         await self._writer.submit(batch)
 
-    async def read_log(self, stream: str, start: int, limit: int) -> Sequence[LogRecord]:
-        return await self._rows(queries.records_from(stream, start, limit), queries.record_of)
-
-    async def log_length(self, stream: str) -> int:
-        ((length,),) = await self._read(queries.stream_length(stream))
-        return int(length)
-
-    async def pending(
-        self, now_ms: int, limit: int, kinds: frozenset[str] | None = None
-    ) -> Sequence[OutboxEntry]:
-        return await self._rows(queries.due_effects(now_ms, limit, kinds), queries.effect_of)
-
-    async def claim(
-        self, now_ms: int, until_ms: int, limit: int, kinds: frozenset[str] | None = None
-    ) -> Sequence[OutboxEntry]:
-        for number, name in ((now_ms, "now_ms"), (until_ms, "until_ms"), (limit, "limit")):
-            unsigned(number, 63, name)
-        claim = Claim(now_ms=now_ms, until_ms=until_ms, limit=limit, kinds=kinds)
-        return await self._writer.submit(claim)
-
-    async def postpone(self, effect: Hash, due_ms: int, attempts: int) -> None:
-        unsigned(due_ms, 63, "due_ms")
-        unsigned(attempts, 63, "attempts")
-        await self._writer.submit(Postpone(effect=effect, due_ms=due_ms, attempts=attempts))
-
-    async def done(self, effect: Hash) -> None:
-        await self._writer.submit(Done(effect=effect))
-
-    async def _rows(
-        self, query: queries.Query, make: Callable[[Any], tuple[T, bytes]]
-    ) -> Sequence[T]:
-        """Rows with their checksums compared."""
-        found = [make(row) for row in await self._read(query)]
-        for row, checksum in found:
-            if row.checksum() != checksum:
-                raise StoreCorrupt(database=str(self.path), place=queries.place_of(row))
-        return [row for row, _ in found]
+    @property
+    def _database(self) -> str:
+        return str(self.path)
 
     async def _read(self, query: queries.Query) -> Sequence[Any]:
         """Run a query on a reader thread."""
